@@ -1,0 +1,1 @@
+"""Measures and decides: suites, metrics, gates, the store and the run. Light to import."""
