@@ -1,0 +1,117 @@
+"""The store: every answer ever computed, by the hash of everything that could change it.
+
+It is cache and resume point at once. SQLite in WAL mode: a value is committed before it counts as computed,
+several processes may share one store, and a killed one loses at most the batch it was working on.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from harness.errors import UsageProblem
+from harness.types import Json
+
+__all__ = ["Store"]
+
+BUSY_TIMEOUT_S = 30.0
+KEYS_A_QUERY = 500
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"9p", "afs", "beegfs", "ceph", "cifs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs", "vboxsf"}
+)
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, sha256 TEXT NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS attempts (
+    model TEXT NOT NULL, suite TEXT NOT NULL, run TEXT NOT NULL, PRIMARY KEY (model, suite, run)
+) WITHOUT ROWID;
+"""
+
+
+class Store:
+    """Answers by content key, and the ledger of attempts. Not to be shared between threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open or make the store in `folder`.
+
+        Raises:
+            UsageProblem: the folder cannot be written, is on a network file system, or holds another kind of file.
+        """
+        self.path = folder / "store.sqlite"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            kind = file_system(folder)
+            if kind in NETWORK_FILE_SYSTEMS or kind.startswith("fuse.sshfs"):
+                raise UsageProblem(
+                    f"--store {folder}: SQLite's locks are unsafe on a network file system ({kind}); "
+                    "give a folder on a local disk"
+                )
+            self._db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.executescript(SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise UsageProblem(f"--store {folder}: cannot be opened ({error}); give another folder") from error
+
+    def close(self) -> None:
+        """Close the file; the store cannot be used afterwards."""
+        self._db.close()
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, Json]:
+        """The stored values of those `keys` that are there. A value that does not match its checksum is not there."""
+        found: dict[str, Json] = {}
+        for some in _chunks(keys, KEYS_A_QUERY):
+            marks = ",".join("?" * len(some))
+            query = f"SELECT key, sha256, value FROM answers WHERE key IN ({marks})"  # noqa: S608  # only `?` is pasted
+            with closing(self._db.execute(query, some)) as rows:
+                found.update({key: json.loads(value) for key, digest, value in rows if _sha256(key, value) == digest})
+        return found
+
+    def put_many(self, items: Mapping[str, Json]) -> None:
+        """Keep `items`; they are committed when this returns. A later value of one key replaces an earlier one."""
+        texts = {key: json.dumps(value, allow_nan=False) for key, value in items.items()}
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)",
+                [(key, _sha256(key, text), text) for key, text in texts.items()],
+            )
+
+    def record_attempt(self, model: str, suite: str, run: str) -> None:
+        """Note that `run` computed answers of `model` on `suite` (fingerprints); once a run, however often called."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO attempts VALUES (?, ?, ?)", (model, suite, run))
+
+    def attempts(self, model: str, suite: str) -> int:
+        """How many runs computed answers of `model` on `suite`; a run answered wholly from the store is none."""
+        query = "SELECT count(*) FROM attempts WHERE model = ? AND suite = ?"
+        with closing(self._db.execute(query, (model, suite))) as rows:
+            return int(rows.fetchone()[0])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        # IMMEDIATE waits for other writers up front; a deferred transaction may fail half-way instead.
+        self._db.execute("BEGIN IMMEDIATE")
+        with self._db:
+            yield self._db
+
+
+def file_system(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:
+    """Type of the file system that holds `folder` (`ext4`, `nfs4`, ...), or `unknown` where /proc does not tell."""
+    if not mounts.exists():
+        return "unknown"
+    best, kind = 0, "unknown"
+    where = folder.resolve()
+    for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
+        fields, _, source = line.partition(" - ")
+        point = Path(fields.split()[4].encode("latin-1", "replace").decode("unicode_escape"))
+        if where.is_relative_to(point) and len(point.parts) >= best:
+            best, kind = len(point.parts), source.split()[0]
+    return kind
+
+
+def _chunks(keys: Sequence[str], size: int) -> Iterator[list[str]]:
+    return (list(keys[start : start + size]) for start in range(0, len(keys), size))
+
+
+def _sha256(key: str, value: str) -> str:
+    return hashlib.sha256(f"{key}\n{value}".encode()).hexdigest()
