@@ -1,4 +1,4 @@
-"""Tiny models made on the spot: a random Llama of 27,000 parameters, its byte-level tokenizer, and LoRA adapters for it.
+"""Tiny models made on the spot: a random Llama of 27,000 parameters, its byte-level tokenizer, and LoRA adapters.
 
 A test that needs real plumbing (files, templates, adapters, batches) and no skill uses these; each takes
 well under a second to make. Nothing here is downloaded, and the same seed gives the same weights.

@@ -1,0 +1,95 @@
+"""Chat templates: the one renderer that training and measuring share.
+
+    messages --template--> text --tokenizer--> token ids
+
+A template is code that came with a model. It runs in the sandbox of transformers, and is told a fixed date,
+so that a prompt is the same today and tomorrow.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.backends import Prompt
+from harness.errors import ModelProblem
+from harness.fingerprint import digest, file_digest
+from harness.types import Message
+
+__all__ = ["Tokenizer", "load_tokenizer", "render", "template_digest", "tokenizer_digest"]
+
+Tokenizer = Any
+"""A tokenizer of transformers, which declares no types."""
+
+_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+_SENTENCEPIECE = ("tokenizer.model", "vocab.json", "merges.txt", "vocab.txt")
+_DATE = "26 Jul 2024"
+"""What templates that print a date are told: the date that the templates of Llama 3 fall back to themselves."""
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a model folder, padding on the left, checked to be fit for measuring.
+
+    A tokenizer without any pad token is accepted: padding is masked, so its id never matters.
+
+    Raises:
+        ModelProblem: it cannot be loaded, has no chat template, or pads with its end-of-text token.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelProblem(f"{folder}: the tokenizer cannot be loaded ({_first_line(error)})") from error
+    if not tokenizer.chat_template:
+        raise ModelProblem(
+            f"{folder}: the tokenizer has no chat template; use the instruction-tuned model, or save a "
+            "chat_template.jinja beside tokenizer.json"
+        )
+    if tokenizer.pad_token_id is not None and tokenizer.pad_token_id == tokenizer.eos_token_id:
+        raise ModelProblem(
+            f"{folder}: pad token and end-of-text token are both {tokenizer.eos_token!r}, so a model trained with it "
+            "never learns to stop; set another pad token in tokenizer_config.json and train again"
+        )
+    return tokenizer
+
+
+def render(tokenizer: Tokenizer, messages: Sequence[Message], *, generation_prompt: bool = True) -> Prompt:
+    """Apply the chat template and tokenize, adding no special tokens to what the template wrote.
+
+    Args:
+        tokenizer: from `load_tokenizer`.
+        messages: the conversation so far.
+        generation_prompt: open the assistant's turn at the end.
+
+    Raises:
+        ModelProblem: the template refuses these messages (some know no system role).
+    """
+    from jinja2 import TemplateError
+
+    try:
+        text = tokenizer.apply_chat_template(
+            [dict(message) for message in messages],
+            tokenize=False,
+            add_generation_prompt=generation_prompt,
+            date_string=_DATE,
+        )
+    except TemplateError as error:
+        roles = ", ".join(message.get("role", "?") for message in messages)
+        raise ModelProblem(f"the chat template refuses the roles {roles}: {_first_line(error)}") from error
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return Prompt(text=text, token_ids=tuple(ids))
+
+
+def template_digest(tokenizer: Tokenizer) -> str:
+    """Digest of the chat template's source."""
+    return digest(tokenizer.chat_template)
+
+
+def tokenizer_digest(folder: Path) -> str:
+    """Digest of every file in `folder` that decides how text becomes token ids."""
+    files = [folder / name for name in (*_FILES, *_SENTENCEPIECE)]
+    return digest({file.name: file_digest(file) for file in files if file.exists()})
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
