@@ -1,0 +1,208 @@
+"""The demo task's rows: reproducible, fairly split, and labelled by what the posting itself says."""
+
+import json
+import random
+import re
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from trainers.data import job_postings
+from trainers.data.job_postings import (
+    FILES,
+    LEVELS,
+    SIZES,
+    WORD_RANGE,
+    compose,
+    read_words,
+    render_files,
+    shared_ngrams,
+)
+
+ROOT = Path(__file__).parents[2]
+WORDS = {side: read_words(side) for side in ("train", "test")}
+ROWS = {
+    split: [json.loads(line) for line in (ROOT / path).read_text("utf-8").split("\n")[:-1]]
+    for split, path in FILES.items()
+}
+EVERY_ROW = [row for rows in ROWS.values() for row in rows]
+
+
+def inputs(*splits):
+    """The postings of the named files, in order."""
+    return [row["input"] for split in splits for row in ROWS[split]]
+
+
+def sentences(words):
+    """Every sentence an author wrote, with slots blanked; sentences made of slots alone are left out."""
+    templates = [text for kinds in words.templates.values() for texts in kinds.values() for text in texts]
+    parts = [text for slots in words.parts.values() for texts in slots.values() for text in texts]
+    blanked = (re.sub(r"\{\w+\}", "_", text.casefold()) for text in templates + parts)
+    return {part for text in blanked for part in re.split(r"(?<=[.!?;])\s+", text) if re.search(r"[^\W_]", part)}
+
+
+def test_regenerating_gives_the_shipped_files():
+    """The generator, run again, gives the shipped rows byte for byte."""
+    for path, content in render_files().items():
+        assert (ROOT / path).read_bytes() == content.encode(), f"{path} is stale: python -m trainers.data.job_postings"
+
+
+@pytest.mark.parametrize("split", FILES)
+def test_sizes_and_shares(split):
+    """Each file has its planned size, and 30/50/20 of easy, medium and hard rows."""
+    levels = Counter(row["tags"][0] for row in ROWS[split])
+
+    assert len(ROWS[split]) == SIZES[split]
+    assert levels == {level: SIZES[split] * share for level, share in LEVELS.items()}
+
+
+@pytest.mark.parametrize("split", FILES)
+def test_answers_are_balanced(split):
+    """Neither value of `remote` can be guessed, and a tenth to a fifth of the rows have no place."""
+    answers = [row["output"] for row in ROWS[split]]
+
+    assert 0.4 <= sum(answer["remote"] for answer in answers) / len(answers) <= 0.6
+    assert 0.1 <= sum(answer["location"] is None for answer in answers) / len(answers) <= 0.2
+
+
+def test_answers_fit_the_schema():
+    """Each answer validates against the schema that the gate uses, and the schema itself is sound."""
+    schema = json.loads((ROOT / "suites/data/job_posting.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+
+    assert [row for row in EVERY_ROW if not validator.is_valid(row["output"])] == []
+    assert not validator.is_valid({"title": "Nurse", "company": "Lumenta", "location": None})
+    assert not validator.is_valid({"title": "", "company": "Lumenta", "location": None, "remote": True})
+    assert not validator.is_valid({"title": "Nurse", "company": "Lumenta", "location": None, "remote": True, "pay": 1})
+
+
+def test_values_are_verbatim_and_slots_are_filled():
+    """Title, company and place stand in the posting as the answer writes them, and no slot is left open."""
+    for row in EVERY_ROW:
+        values = [value for value in row["output"].values() if isinstance(value, str)]
+        assert all(value in row["input"] for value in values), row
+        assert not re.search(r"[{}]", row["input"]), row
+
+
+def test_location_is_complete():
+    """A place that the posting writes with its country is answered with its country."""
+    places = {place.partition(",")[0]: place for words in WORDS.values() for place in words.places}
+    for row in EVERY_ROW:
+        location = row["output"]["location"]
+        if location in places:
+            assert places[location] not in row["input"], row
+
+
+def test_easy_and_medium_rows_name_one_place_at_most():
+    """Without a distractor, a null location means that the posting has no place at all."""
+    places = {place.partition(",")[0] for words in WORDS.values() for place in words.places}
+    for row in EVERY_ROW:
+        if row["output"]["location"] is None and row["tags"] != ["hard"]:
+            assert not [place for place in places if re.search(rf"\b{place}\b", row["input"])], row
+
+
+def test_postings_are_short():
+    """Every posting has 18 to 45 words, about 30 on average."""
+    lengths = [len(row["input"].split()) for row in EVERY_ROW]
+
+    assert set(lengths) <= set(WORD_RANGE)
+    assert 28 <= sum(lengths) / len(lengths) <= 32
+
+
+def test_no_posting_twice():
+    """No posting repeats another one of any file, even when case and punctuation are dropped."""
+    keys = [" ".join(re.findall(r"\w+", text.casefold())) for text in inputs(*FILES)]
+
+    assert len(set(keys)) == len(keys)
+
+
+def test_train_and_valid_are_split_by_hash():
+    """Which of the two files a posting is in follows from its text alone."""
+    for split in ("train", "valid"):
+        assert {job_postings.split_of(text) for text in inputs(split)} == {split}
+
+
+def test_test_rows_share_no_run_of_eight_words():
+    """No eight words in a row of a learned posting occur in a test posting."""
+    assert shared_ngrams(inputs("train", "valid"), inputs("test")) == set()
+    assert shared_ngrams(["One, two three four: five six seven eight"], ["one two three four five six SEVEN eight!"])
+
+
+def test_leaked_words_are_refused(monkeypatch):
+    """Generating from the same words on both sides is an error, not a file."""
+    monkeypatch.setattr(job_postings, "read_words", lambda _: WORDS["train"])
+
+    with pytest.raises(ValueError, match="train and test share '"):
+        render_files()
+
+
+@pytest.mark.parametrize("kind", ["titles", "companies", "places"])
+def test_names_are_disjoint(kind):
+    """No title, company or city is on both sides, and each list is long enough to copy from rather than learn."""
+    train, test = ({name.partition(",")[0] for name in getattr(WORDS[side], kind)} for side in ("train", "test"))
+
+    assert not train & test
+    assert len(train) >= {"titles": 250, "companies": 400, "places": 200}[kind]
+    assert len(test) >= 100
+
+
+def test_templates_are_disjoint():
+    """Each side has enough templates, and no sentence of one occurs on the other."""
+    counts = {
+        side: sum(len(texts) for kinds in WORDS[side].templates.values() for texts in kinds.values()) for side in WORDS
+    }
+
+    assert counts["train"] >= 60
+    assert counts["test"] >= 40
+    assert sentences(WORDS["train"]) & sentences(WORDS["test"]) == set()
+
+
+@pytest.mark.parametrize("side", WORDS)
+def test_every_template_holds_the_facts(side):
+    """Each template names title and employer once, and easy ones also the place, so that each row has one answer."""
+    for level, kinds in WORDS[side].templates.items():
+        for text in (text for texts in kinds.values() for text in texts):
+            assert len(re.findall(r"\{(?:a_|a_cap_)?title\}", text)) == 1, text
+            assert text.count("{company}") == 1, text
+            assert text.count("{location}") <= 1, text
+            assert level != "easy" or "{location}" in text, text
+            assert len(re.findall(r"\{(?:plain|cue|signal)\}", text)) == 1, text
+
+
+@pytest.mark.parametrize("side", WORDS)
+def test_distractors_cannot_be_taken_for_the_fact(side):
+    """Two names drawn for one posting never begin or end alike, and so never contain each other."""
+    rng = random.Random(0)
+    for names in (WORDS[side].titles, WORDS[side].companies, WORDS[side].places):
+        for one, other in (job_postings._two_apart(names, rng) for _ in range(300)):
+            assert one not in other
+            assert other not in one
+
+
+@pytest.mark.parametrize("side", WORDS)
+def test_remote_cues_do_not_contradict(side):
+    """No sentence is used both to say that a job is remote and that it is not."""
+    parts = WORDS[side].parts
+    for one, other in combinations(parts, 2):
+        said = ({text for name in ("plain", "cue", "twist") for text in parts[label][name]} for label in (one, other))
+        assert not set.intersection(*said)
+
+
+def test_same_seed_same_posting():
+    """A posting is a function of the words, the level and the state of the random source."""
+    one, other = (compose(WORDS["train"], "hard", random.Random(3)) for _ in range(2))
+
+    assert one == other
+    assert one != compose(WORDS["train"], "hard", random.Random(4))
+
+
+def test_system_prompt_names_every_key():
+    """The system prompt is one line that asks for exactly the keys of the schema."""
+    text = (ROOT / "suites/data/job_postings.system.txt").read_text(encoding="utf-8")
+
+    assert text.count("\n") == 1
+    assert all(key in text for key in ("title", "company", "location", "remote"))

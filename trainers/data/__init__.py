@@ -1,0 +1,1 @@
+"""Rows that the demo's adapter learns from, and the generator that wrote them."""
