@@ -6,7 +6,9 @@ A row is `{"input": text, "output": any JSON value}`, with `tags`, `id` and `clu
 import csv as csv_format
 import difflib
 import hashlib
+import io
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ __all__ = ["FileSource", "Source", "csv", "jsonl", "nested_slice"]
 
 COLUMNS = ("input", "output", "tags", "id", "cluster")
 ID_LENGTH = 16
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 SEED = 20_240_229  # of the order in which --limit takes rows; a change makes other slices
 
 
@@ -113,7 +116,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Json]]
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Json]]]:
-    reader = csv_format.reader(text.splitlines(keepends=True), strict=True)
+    reader = csv_format.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = next(reader, [])
         for cells in reader:
@@ -131,7 +134,8 @@ def _example(where: str, row: Mapping[str, Json]) -> Example:
     for key in row:
         if key not in COLUMNS:
             near = difflib.get_close_matches(key, COLUMNS, n=1)
-            raise BadExamples(f"{where}: unknown key {key!r}; {f'did you mean {near[0]!r}?' if near else f'known: {COLUMNS}'}")
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(COLUMNS)}"
+            raise BadExamples(f"{where}: unknown key {key!r}; {hint}")
     text, tags = row.get("input"), row.get("tags", [])
     if not isinstance(text, str) or not text.strip():
         raise BadExamples(f"{where}: 'input' must be a text that is not blank, not {text!r}")
@@ -140,10 +144,9 @@ def _example(where: str, row: Mapping[str, Json]) -> Example:
     if not isinstance(tags, list) or not all(isinstance(tag, str) and tag for tag in tags):
         raise BadExamples(f"{where}: 'tags' must be a list of texts, not {tags!r}")
     given, cluster = (_name(where, key, row.get(key)) for key in ("id", "cluster"))
-    try:
-        own = given or digest(dict(row))[:ID_LENGTH]
-    except ValueError as error:  # lone surrogates and numbers beyond float have no canonical form
-        raise BadExamples(f"{where}: cannot be written as canonical JSON ({error})") from error
+    if HALF_CHARACTER.search(json.dumps(dict(row), ensure_ascii=False)):
+        raise BadExamples(f"{where}: holds half of a surrogate pair, which is no character; remove it")
+    own = given or digest(dict(row))[:ID_LENGTH]
     return Example(id=own, input=text, target=row["output"], tags=tuple(tags), cluster=cluster or own)
 
 

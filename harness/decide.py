@@ -1,0 +1,47 @@
+"""From measurements to a verdict. The run and `verify` both come through here, so they cannot disagree by design."""
+
+from harness.compare import Comparison
+from harness.errors import NotMeasured
+from harness.gates import Gate, measured
+from harness.types import Outcome, SuiteResult, Verdict
+
+__all__ = ["decide", "undecided"]
+
+
+def decide(gate: Gate | None, base: SuiteResult, candidate: SuiteResult | None, *, chance: float) -> Verdict:
+    """Decide one item.
+
+    Args:
+        gate: None for the item `measured`, which only asks whether the base was measured soundly.
+        base: the base's result.
+        candidate: the candidate's, or None when the base itself is judged.
+        chance: what guessing scores on the suite's headline metric.
+
+    Raises:
+        NotMeasured: the base is below chance, so a comparison with it means nothing.
+        Incomparable: the results differ in something that must be equal.
+    """
+    if gate is None:
+        return measured(base, chance=chance)
+    if candidate is None:
+        return gate.check_result(base)
+    sound = measured(base, chance=chance)
+    if sound.outcome is not Outcome.PASS and chance > 0:
+        raise NotMeasured(f"suite {base.suite!r}: the base is no yardstick: {sound.reason}")
+    return gate.check(Comparison(base, candidate))
+
+
+def undecided(outcome: Outcome, gate: Gate | None, *, suite: str, model: str, metric: str, n: int, reason: str) -> Verdict:
+    """A verdict without a measurement: INVALID or NOT_RUN."""
+    return Verdict(
+        outcome=outcome,
+        suite=suite,
+        gate=str(gate) if gate else "measured",
+        model=model,
+        metric=gate.metric if gate else metric,
+        observed=None,
+        required=gate.required if gate else 0.0,
+        n=n,
+        reason=reason,
+        advisory=gate.advisory if gate else False,
+    )

@@ -1,0 +1,105 @@
+"""run.json: what was measured and decided, as JSON values. The schema is in docs/run_schema.md."""
+
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from harness.backends import Backend
+from harness.compare import estimate, scores
+from harness.errors import NotMeasured
+from harness.types import Json, ModelRef, SuiteResult, Verdict
+
+__all__ = ["environment", "model_json", "result_json", "verdict_json"]
+
+PACKAGES = ("tunegate", "torch", "transformers", "peft", "bitsandbytes", "lm-eval", "safetensors", "tokenizers", "pytest")
+CONFIDENCE = 0.95
+
+
+def environment(backend: Backend | None) -> dict[str, Json]:
+    """Where the run happened and what it cost; names no host and no user."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpu_count": os.cpu_count(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "engine": dict(backend.policy()) if backend else {},
+        "usage": asdict(backend.usage()) if backend else {},
+    }
+
+
+def model_json(model: ModelRef) -> dict[str, Json]:
+    """One entry of `models`."""
+    config = None if model.train_config is None else dict(model.train_config)
+    return {**_plain(model), "digests": dict(model.digests), "train_config": config}
+
+
+def result_json(result: SuiteResult, metrics: Iterable[str], attempts: int) -> list[dict[str, Json]]:
+    """The entries of `results` that one measurement gives: one for each metric."""
+    return [
+        {
+            "suite": result.suite,
+            "model": result.model,
+            "metric": metric,
+            **_estimate(result, metric),
+            "seconds": round(result.seconds, 3),
+            "fresh": result.fresh,
+            "attempts": attempts,
+            "notes": list(result.notes),
+        }
+        for metric in metrics
+    ]
+
+
+def verdict_json(node: str, verdict: Verdict) -> dict[str, Json]:
+    """One entry of `verdicts`."""
+    seen = verdict.observed
+    return {
+        "node": node,
+        "outcome": verdict.outcome.value,
+        "suite": verdict.suite,
+        "gate": verdict.gate,
+        "model": verdict.model,
+        "metric": verdict.metric,
+        "observed": seen.value if seen else None,
+        "low": seen.low if seen else None,
+        "high": seen.high if seen else None,
+        "method": seen.method if seen else None,
+        "required": verdict.required,
+        "n": verdict.n,
+        "gained": verdict.gained,
+        "lost": verdict.lost,
+        "detectable": verdict.detectable,
+        "needed": verdict.needed,
+        "reason": verdict.reason,
+        "advisory": verdict.advisory,
+    }
+
+
+def _estimate(result: SuiteResult, metric: str) -> dict[str, Json]:
+    """Rate and interval over all rows; a rate over fewer rows than planned is no number to show."""
+    counts: dict[str, Json] = {"n": len(result.rows), "unscored": None}
+    try:
+        unscored = sum(value is None for value in scores(result, metric))
+        counts["unscored"] = unscored
+        if unscored == 0:
+            found = estimate(result, metric, CONFIDENCE)
+            return {"value": found.value, "low": found.low, "high": found.high, **counts}
+    except NotMeasured:
+        counts["unscored"] = len(result.rows)
+    return {"value": None, "low": None, "high": None, **counts}
+
+
+def _plain(model: ModelRef) -> dict[str, Any]:
+    names: Sequence[str] = ("name", "base", "revision", "adapter", "quantization", "dtype", "fingerprint")
+    return {name: getattr(model, name) for name in names}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,182 @@
+"""Measures what the plan says, one model after the other, and remembers results and failures alike."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from harness.answers import Engine, Progress, repeats_exactly
+from harness.backends import Backend
+from harness.decide import decide
+from harness.errors import HarnessError, Incomparable, NotMeasured
+from harness.fingerprint import digest
+from harness.plan import Item, Plan, PlannedSuite
+from harness.records import write_rows
+from harness.runs import RunDirectory, record_name, sha256
+from harness.store import Store
+from harness.types import ModelRef, SuiteResult, Verdict
+
+__all__ = ["Evaluator", "RecordFile"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """One file of records, as the receipt lists it. `pool` numbers the pool measurements of a `keep` suite."""
+
+    suite: str
+    model: str
+    pool: int | None
+    rows: int
+    sha256: str
+
+
+@dataclass(slots=True)
+class Evaluator:
+    """Answers one question: what does this item's gate say? Everything else happens when it is first needed.
+
+    The first item that needs a model measures every planned suite on it, the base before any candidate, because
+    loading a model costs more than answering. A failure is kept like a result: nothing is tried twice.
+
+    Attributes:
+        plan: what is planned.
+        run: where records go.
+        store: where answers come from.
+        make_backend: called once, at the first measurement.
+        progress: told after every batch.
+        records: files written so far, by name.
+    """
+
+    plan: Plan
+    run: RunDirectory
+    store: Store
+    make_backend: Callable[[], Backend]
+    progress: Progress = lambda _model, _suite, _done, _total: None
+    records: dict[str, RecordFile] = field(default_factory=dict)
+    _backend: Backend | None = None
+    _models: dict[str, ModelRef | HarnessError] = field(default_factory=dict)
+    _results: dict[tuple[str, str], SuiteResult | Exception] = field(default_factory=dict)
+    _pools: dict[str, list[SuiteResult]] = field(default_factory=dict)
+
+    def verdict(self, item: Item) -> Verdict:
+        """Measure what `item` needs and decide it.
+
+        Raises:
+            HarnessError: it could not be measured; the same error for every item that needs the same measurement.
+        """
+        planned, base = self.plan.suite(item.suite), self.plan.models[0].name
+        candidate = None if item.model == base else self.result(item.suite, item.model)
+        gate = next((gate for gate in planned.suite.gates if str(gate) == item.gate), None)
+        return decide(gate, self.result(item.suite, base), candidate, chance=planned.suite.chance)
+
+    def result(self, suite: str, model: str) -> SuiteResult:
+        """The measurement of `suite` on `model`, taken now if it was not yet.
+
+        Raises:
+            HarnessError: it could not be measured.
+        """
+        self._measure_all(model)
+        found = self._results[suite, model]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    @property
+    def models(self) -> tuple[ModelRef, ...]:
+        """The planned models, identified as far as they could be."""
+        known = ((self._models.get(model.name), model) for model in self.plan.models)
+        return tuple(found if isinstance(found, ModelRef) else asked for found, asked in known)
+
+    @property
+    def results(self) -> Mapping[tuple[str, str], SuiteResult]:
+        """Every successful measurement, by suite and model."""
+        return {key: found for key, found in self._results.items() if isinstance(found, SuiteResult)}
+
+    @property
+    def backend(self) -> Backend | None:
+        """The backend, once anything was measured."""
+        return self._backend
+
+    def _measure_all(self, model: str) -> None:
+        base = self.plan.models[0].name
+        if model != base:
+            self._measure_all(base)
+        for planned in self.plan.suites:
+            if (planned.name, model) not in self._results:
+                self._results[planned.name, model] = self._attempt(planned, model)
+
+    def _attempt(self, planned: PlannedSuite, model: str) -> SuiteResult | HarnessError:
+        try:
+            return self._measure(planned, self._identified(model))
+        except HarnessError as error:
+            return error
+        except Exception as error:
+            error.add_note(f"while measuring suite {planned.name!r} on model {model!r}")
+            self._results[planned.name, model] = error
+            raise
+
+    def _identified(self, name: str) -> ModelRef:
+        if self._backend is None:
+            self._backend = self.make_backend()
+        if name not in self._models:
+            asked = next(model for model in self.plan.models if model.name == name)
+            try:
+                self._models[name] = self._backend.identify(asked)
+            except HarnessError as error:
+                self._models[name] = error
+        found = self._models[name]
+        if isinstance(found, HarnessError):
+            raise found
+        return found
+
+    def _measure(self, planned: PlannedSuite, model: ModelRef) -> SuiteResult:
+        assert self._backend is not None
+        engine = Engine(self._backend, self.store, progress=self.progress)
+        if planned.suite.keep is None:
+            result = self._counted(planned, model, engine)
+        else:
+            result = self._measure_kept(planned, model, engine)
+        self._record(result)
+        if result.fresh:
+            self.store.record_attempt(model.fingerprint, digest(dict(result.fingerprint)), str(self.run.plan["id"]))
+        return result
+
+    def _measure_kept(self, planned: PlannedSuite, model: ModelRef, engine: Engine) -> SuiteResult:
+        keep, base = planned.suite.keep, self.plan.models[0].name
+        assert keep is not None
+        exact = repeats_exactly(engine.backend, self._identified(base))
+        spent = []
+        if model.name == base:
+            count = 1 if exact else keep.repeats
+            pools = [self._counted(planned, model, replace(engine, repeat=index)) for index in range(count)]
+            for index, pool in enumerate(pools):
+                self._record(pool, index)
+            self._pools[planned.name] = spent = pools
+        elif isinstance(error := self._results[planned.name, base], Exception):
+            raise error
+        pools = self._pools[planned.name]
+        if exact and model.name == base:
+            result, spent = pools[0], []
+        else:
+            result = self._counted(planned, model, replace(engine, repeat=0 if exact else keep.repeats))
+        kept = keep.restrict(result, pools, whole=planned.whole)
+        return replace(
+            kept,
+            fresh=kept.fresh + sum(pool.fresh for pool in spent),
+            seconds=kept.seconds + sum(pool.seconds for pool in spent),
+        )
+
+    def _counted(self, planned: PlannedSuite, model: ModelRef, engine: Engine) -> SuiteResult:
+        """Measure, and count what came back against what was planned."""
+        result = planned.suite.measure(model, planned.examples, engine)
+        if [row.id for row in result.rows] != [example.id for example in planned.examples]:
+            raise NotMeasured(
+                f"suite {planned.name!r} on model {model.name!r}: {len(result.rows)} rows came back for "
+                f"{len(planned.examples)} planned ones, or in another order"
+            )
+        if dict(result.fingerprint) != dict(planned.suite.fingerprint(planned.examples)):
+            raise Incomparable(f"suite {planned.name!r} on model {model.name!r}: was measured otherwise than planned")
+        return result
+
+    def _record(self, result: SuiteResult, pool: int | None = None) -> None:
+        name = record_name(result.suite, result.model, pool)
+        self.run.write_records(name, result.rows)
+        digest_of_rows = sha256(write_rows(result.rows))
+        self.records[name] = RecordFile(result.suite, result.model, pool, len(result.rows), digest_of_rows)

@@ -1,0 +1,136 @@
+"""The plan: what must be measured and decided, written down before anything is. What is missing later is a fault."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness.errors import BadSpec
+from harness.fingerprint import digest
+from harness.gates import Gate
+from harness.suite import Measurable
+from harness.types import Example, Json, ModelRef
+
+__all__ = ["MEASURED", "SCHEMA_VERSION", "Item", "Plan", "PlannedSuite", "gate_from", "plan_suite"]
+
+SCHEMA_VERSION = 1
+MEASURED = "measured"
+"""Stands for a gate where a suite without absolute gates is measured on the base alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSuite:
+    """A suite with the rows that were chosen. `full` counts the rows without `--limit`."""
+
+    suite: Measurable
+    examples: tuple[Example, ...]
+    full: int
+
+    @property
+    def name(self) -> str:
+        """The suite's name."""
+        return self.suite.name
+
+    @property
+    def whole(self) -> bool:
+        """Whether no row was left out."""
+        return len(self.examples) == self.full
+
+    def spec(self) -> dict[str, Json]:
+        """This suite in plan.json, see docs/run_schema.md."""
+        suite = self.suite
+        return {
+            "name": suite.name,
+            "version": suite.version,
+            "metrics": list(suite.metric_names),
+            "chance": suite.chance,
+            "fingerprint": dict(suite.fingerprint(self.examples)),
+            "full": self.full,
+            "examples": [[example.id, digest(asdict(example))] for example in self.examples],
+            "keep": asdict(suite.keep) if suite.keep else None,
+            "gates": [{"text": str(gate), **asdict(gate)} for gate in suite.gates],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One selected test item: `gate` is the gate's text or `measured`, `node` pytest's id."""
+
+    node: str
+    suite: str
+    gate: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a run promises.
+
+    Attributes:
+        suites: measured on every model.
+        models: the base first, then the candidates; not yet identified.
+        items: one verdict each.
+        options: what was asked for, as JSON values.
+        partial_reasons: why this is less than the whole gate; empty when it is the whole.
+    """
+
+    suites: tuple[PlannedSuite, ...]
+    models: tuple[ModelRef, ...]
+    items: tuple[Item, ...]
+    options: Mapping[str, Json]
+    partial_reasons: tuple[str, ...] = ()
+
+    def suite(self, name: str) -> PlannedSuite:
+        """The planned suite of that name."""
+        return next(planned for planned in self.suites if planned.name == name)
+
+    def spec(self) -> dict[str, Json]:
+        """The part of plan.json that decides whether two plans are equal, and its digest."""
+        promise: dict[str, Json] = {
+            "options": dict(self.options),
+            "suites": [planned.spec() for planned in self.suites],
+            "models": [_model_spec(model) for model in self.models],
+            "items": [asdict(item) for item in self.items],
+        }
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "digest": digest(promise),
+            "partial": bool(self.partial_reasons),
+            "partial_reasons": list(self.partial_reasons),
+            **promise,
+        }
+
+
+def plan_suite(suite: Measurable, limit: int | None) -> PlannedSuite:
+    """Read and check a suite's data, and refuse gates that this many rows can never pass.
+
+    Args:
+        suite: any kind of suite.
+        limit: rows to plan, or None for all. Gates are refused by the full number of rows.
+
+    Raises:
+        BadExamples: the data is missing, empty or malformed.
+        BadSpec: a gate cannot pass even without a single loss.
+    """
+    everything = suite.plan()
+    deciding = suite.keep.at_least if suite.keep else len(everything)
+    for gate in suite.gates:
+        try:
+            gate.refuse_undecidable(deciding)
+        except BadSpec as error:
+            raise BadSpec(f"suite {suite.name!r}: {error}") from error
+    return PlannedSuite(suite, everything if limit is None else suite.plan(limit), len(everything))
+
+
+def gate_from(spec: Mapping[str, Any]) -> Gate:
+    """The gate that an entry of `gates` in plan.json describes.
+
+    Raises:
+        BadSpec, TypeError: the entry was not written by this version.
+    """
+    values = {key: value for key, value in spec.items() if key not in {"text", "metric"}}
+    return Gate(spec["metric"], **values)
+
+
+def _model_spec(model: ModelRef) -> dict[str, Json]:
+    names: Sequence[str] = ("name", "base", "revision", "adapter", "quantization", "dtype")
+    return {name: getattr(model, name) for name in names}

@@ -1,0 +1,170 @@
+"""The run directory: plan first, records while measuring, receipt last. Without a receipt nothing is green."""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.errors import BadRunDirectory
+from harness.plan import Plan
+from harness.records import write_rows
+from harness.types import Json, Row
+
+__all__ = ["PLAN_FILE", "RECORDS", "REPORT_FILE", "RUN_FILE", "RunDirectory", "new_run_path", "record_name", "redacted"]
+
+PLAN_FILE, RUN_FILE, REPORT_FILE, RECORDS, LOCK_FILE = "plan.json", "run.json", "report.html", "records", ".lock"
+SECRET = re.compile(r"(?i)(key|token|secret|password|passwd|credential)")
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """A locked run directory with a plan in it, made by `RunDirectory.open`.
+
+    Attributes:
+        path: the directory.
+        plan: plan.json as written.
+        resumed: whether an unfinished run of the same plan was found here.
+    """
+
+    path: Path
+    plan: Mapping[str, Any]
+    resumed: bool
+    _lock: int
+
+    @classmethod
+    def open(cls, path: Path, plan: Plan, command: Sequence[str]) -> "RunDirectory":
+        """Make the directory and write the plan, or take up an unfinished run of an equal plan.
+
+        Args:
+            path: must not exist, or hold an unfinished run of the same plan.
+            plan: what is going to be measured.
+            command: the command line, for people; secrets are left out.
+
+        Raises:
+            BadRunDirectory: it is finished, another plan's, no run directory, in use, or cannot be made.
+        """
+        spec = plan.spec()
+        try:
+            resumed = path.exists()
+            if resumed:
+                _refuse_foreign(path, spec)
+            else:
+                head = {"id": secrets.token_hex(6), "created_at": _now(), "command": redacted(command)}
+                _make(path, {**spec, **head})
+            lock = _lock(path)
+            if (path / RUN_FILE).exists():
+                os.close(lock)
+                raise BadRunDirectory(f"--run-dir {path}: another process just finished this run; give a new directory")
+            written = json.loads((path / PLAN_FILE).read_bytes())
+        except OSError as error:
+            raise BadRunDirectory(f"--run-dir {path}: cannot be used ({error.strerror}); give another one") from error
+        return cls(path, written, resumed=resumed, _lock=lock)
+
+    def write_records(self, name: str, rows: Sequence[Row]) -> None:
+        """Write one file of records, whole or not at all; a file of an earlier try is replaced."""
+        write_atomically(self.path / RECORDS / name, write_rows(rows))
+
+    def finish(self, run: Mapping[str, Json]) -> None:
+        """Write run.json, the last file that decides anything, and give up the lock."""
+        write_atomically(self.path / RUN_FILE, json_bytes(run))
+        self.close()
+
+    def close(self) -> None:
+        """Give up the lock; without run.json the run stays unfinished and can be continued."""
+        os.close(self._lock)
+
+
+def new_run_path(parent: Path) -> Path:
+    """`<time>-<id>` in `parent`: sorts by time, and two runs of one second do not meet."""
+    return parent / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def record_name(suite: str, model: str, pool: int | None = None) -> str:
+    """File name of one measurement; suite and model names are safe in file names by construction."""
+    return f"{suite}--{model}{'' if pool is None else f'.pool{pool}'}.jsonl"
+
+
+def redacted(command: Sequence[str]) -> list[str]:
+    """A command line with the values of options and variables that look like secrets replaced by `***`."""
+    shown: list[str] = []
+    hide_next = False
+    for word in command:
+        name, equals, _ = word.partition("=")
+        if hide_next and not word.startswith("-"):
+            shown.append("***")
+        else:
+            shown.append(f"{name}=***" if equals and SECRET.search(name) else word)
+        hide_next = word.startswith("-") and not equals and bool(SECRET.search(word))
+    return shown
+
+
+def json_bytes(value: Mapping[str, Json]) -> bytes:
+    """Readable JSON; NaN and Infinity are refused, because they are not JSON."""
+    return (json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False) + "\n").encode()
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that after any crash it is there whole, or as it was before."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the new name must survive a crash as well
+    finally:
+        os.close(folder)
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 as 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _make(path: Path, plan: Mapping[str, Json]) -> None:
+    """Make the directory with the plan inside it in one step, so that no crash leaves one without a plan."""
+    staging = path.with_name(f".{path.name}.{secrets.token_hex(3)}")
+    (staging / RECORDS).mkdir(parents=True)
+    write_atomically(staging / PLAN_FILE, json_bytes(plan))
+    staging.rename(path)
+
+
+def _refuse_foreign(path: Path, spec: Mapping[str, Json]) -> None:
+    if (path / RUN_FILE).exists():
+        raise BadRunDirectory(f"--run-dir {path}: holds a finished run; give a new directory")
+    try:
+        found = json.loads((path / PLAN_FILE).read_bytes())["digest"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadRunDirectory(f"--run-dir {path}: exists and holds no readable plan.json; give a new directory") from error
+    if found != spec["digest"]:
+        raise BadRunDirectory(
+            f"--run-dir {path}: holds an unfinished run of another plan; repeat its command (see plan.json), "
+            "or give a new directory"
+        )
+
+
+def _lock(path: Path) -> int:
+    """Hold the directory for this process; the kernel gives it up when the process ends, however it ends."""
+    file = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        owner = os.read(file, 32).decode(errors="replace").strip() or "unknown"
+        os.close(file)
+        raise BadRunDirectory(f"--run-dir {path}: process {owner} is running in it; wait, or give another one") from error
+    os.truncate(file, 0)
+    os.write(file, f"{os.getpid()}\n".encode())
+    return file
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

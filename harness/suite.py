@@ -1,0 +1,232 @@
+"""Suite: the spec of one measurement, and the surface that every kind of suite shows to the evaluator."""
+
+import json
+import math
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from harness.answers import Engine, answer
+from harness.datasets import Source, nested_slice
+from harness.errors import AdapterMismatch, BadSpec, NotMeasured
+from harness.fingerprint import digest
+from harness.gates import Gate
+from harness.keep import PassedByBase
+from harness.metrics import Metric
+from harness.pins import read_pins
+from harness.prompts import PromptSpec
+from harness.types import Example, FinishReason, Generation, Json, ModelRef, Row, Sampling, Score, SuiteResult
+
+__all__ = ["Measurable", "Suite", "data_layer"]
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+@runtime_checkable
+class Measurable(Protocol):
+    """What the plugin and the evaluator need of a suite; `Suite` and `LmEvalSuite` both have it."""
+
+    @property
+    def name(self) -> str:
+        """Lower-case id, unique in a run; part of file names."""
+
+    @property
+    def version(self) -> int:
+        """Raised by the author whenever scores stop being comparable with earlier ones."""
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """What is decided on this suite, in the order shown."""
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """Metrics that every row is scored with; the first one is the headline."""
+
+    @property
+    def chance(self) -> float:
+        """What guessing scores on the headline metric, in [0, 1]."""
+
+    @property
+    def keep(self) -> PassedByBase | None:
+        """Which rows of the pool count, when not all do."""
+
+    def plan(self, limit: int | None = None) -> tuple[Example, ...]:
+        """Read and check the data; all examples, or a seeded, stratified, nested slice of `limit` of them.
+
+        Raises:
+            BadExamples: the data is missing, empty or malformed.
+        """
+
+    def fingerprint(self, planned: Sequence[Example]) -> Mapping[str, str]:
+        """Hash of each layer that a measurement of `planned` depends on: `data`, `prompt`, `decode`, `score`."""
+
+    def measure(self, model: ModelRef, planned: Sequence[Example], engine: Engine) -> SuiteResult:
+        """Answer and score `planned`, in order.
+
+        Raises:
+            NotMeasured: a row has no answer, or a metric broke its contract.
+            ModelProblem: the model cannot be trusted to be what was asked for.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """Prompts that are answered by generation and scored by metrics.
+
+    Attributes:
+        name: `[a-z0-9_-]`, at most 64 characters, unique in a run.
+        version: raise it when scores stop being comparable.
+        examples: where the rows come from, such as `jsonl("data/x.jsonl")`.
+        render: how a row becomes a prompt, such as `chat(system="...")`.
+        sampling: how text is generated.
+        metrics: what scores the answers; the first is the headline.
+        gates: what is decided; may be empty for a suite that only informs.
+        keep: look only at rows that the base passes, see `passed_by_base`.
+        uses_adapter_prompt: the system text must equal the one an adapter was trained with, if it pinned one.
+            Only a text that is not empty is compared.
+    """
+
+    name: str
+    version: int
+    examples: Source
+    render: PromptSpec
+    sampling: Sampling
+    metrics: Sequence[Metric]
+    gates: tuple[Gate, ...] | list[Gate] = ()  # type: ignore[assignment]
+    keep: PassedByBase | None = None
+    uses_adapter_prompt: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse a spec that contradicts itself (BadSpec)."""
+        object.__setattr__(self, "gates", tuple(self.gates))
+        object.__setattr__(self, "metrics", tuple(self.metrics))
+        refuse_bad_spec(self)
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """See `Measurable.metric_names`."""
+        return tuple(metric.name for metric in self.metrics)
+
+    @property
+    def chance(self) -> float:
+        """See `Measurable.chance`."""
+        return self.metrics[0].chance
+
+    def plan(self, limit: int | None = None) -> tuple[Example, ...]:
+        """See `Measurable.plan`."""
+        return nested_slice(self.examples.read(), limit)
+
+    def fingerprint(self, planned: Sequence[Example]) -> Mapping[str, str]:
+        """See `Measurable.fingerprint`."""
+        score: dict[str, Json] = {
+            "suite": self.name,
+            "version": self.version,
+            "metrics": [dict(metric.spec) for metric in self.metrics],
+            "keep": asdict(self.keep) if self.keep else None,
+        }
+        return {
+            "data": data_layer(planned),
+            "prompt": digest(dict(self.render.spec)),
+            "decode": digest(asdict(self.sampling)),
+            "score": digest(score),
+        }
+
+    def measure(self, model: ModelRef, planned: Sequence[Example], engine: Engine) -> SuiteResult:
+        """See `Measurable.measure`."""
+        started = time.perf_counter()
+        self._refuse_other_prompt(model)
+        prompts = [engine.backend.render(model, self.render.messages(example)) for example in planned]
+        generations, fresh = answer(engine, model, prompts=prompts, sampling=self.sampling, suite=self.name)
+        columns = [_scores(self.name, metric, planned, generations) for metric in self.metrics]
+        rows = tuple(
+            _row(example, prompt.text, generation, scores)
+            for example, prompt, generation, *scores in zip(planned, prompts, generations, *columns, strict=True)
+        )
+        truncated = sum(row.finish_reason is FinishReason.LENGTH for row in rows)
+        limit = self.sampling.max_new_tokens
+        notes = (f"{truncated} of {len(rows)} answers were cut at {limit} tokens and score 0",) if truncated else ()
+        return SuiteResult(
+            suite=self.name,
+            fingerprint=self.fingerprint(planned),
+            model=model.name,
+            rows=rows,
+            seconds=time.perf_counter() - started if fresh else 0.0,
+            fresh=fresh,
+            notes=notes,
+        )
+
+    def _refuse_other_prompt(self, model: ModelRef) -> None:
+        if not (model.adapter and self.uses_adapter_prompt and self.render.system):
+            return
+        pins = read_pins(Path(model.adapter))
+        if pins is not None and pins.system != self.render.system:
+            raise AdapterMismatch(
+                f"suite {self.name!r} asks with the system text {_short(self.render.system)}, adapter {model.name!r} was "
+                f"trained with {_short(pins.system)}; use one text, or set uses_adapter_prompt=False in the suite"
+            )
+
+
+def data_layer(planned: Sequence[Example]) -> str:
+    """Hash of the rows, whatever their order."""
+    return digest(sorted(digest(asdict(example)) for example in planned))
+
+
+def refuse_bad_spec(suite: Measurable) -> None:
+    """Refuse a suite whose parts contradict each other.
+
+    Raises:
+        BadSpec: bad name or version, no metrics, a name given twice, or a gate or `keep` on an unknown metric.
+    """
+    if not NAME.fullmatch(suite.name):
+        raise BadSpec(f"suite {suite.name!r}: a name is 1 to 64 of a-z, 0-9, _ and -, starting with a letter or digit")
+    if suite.version < 1:
+        raise BadSpec(f"suite {suite.name!r}: version={suite.version} must be at least 1")
+    if not suite.metric_names:
+        raise BadSpec(f"suite {suite.name!r}: no metrics; nothing would be scored")
+    for what, names in (("metric", suite.metric_names), ("gate", tuple(map(str, suite.gates)))):
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise BadSpec(f"suite {suite.name!r}: {what} {twice[0]!r} is given twice")
+    judged = [gate.metric for gate in suite.gates] + ([suite.keep.metric] if suite.keep else [])
+    for metric in judged:
+        if metric not in suite.metric_names:
+            known = ", ".join(suite.metric_names)
+            raise BadSpec(f"suite {suite.name!r}: a gate or keep is on {metric!r}, which no metric scores; known: {known}")
+
+
+def _scores(
+    suite: str, metric: Metric, planned: Sequence[Example], generations: Sequence[Generation]
+) -> Sequence[Score]:
+    scores = metric(planned, generations)
+    if len(scores) != len(planned):
+        raise NotMeasured(f"suite {suite!r}: metric {metric.name!r} scored {len(scores)} of {len(planned)} rows")
+    for example, score in zip(planned, scores, strict=True):
+        valid = score.value is None or (math.isfinite(score.value) and 0.0 <= score.value <= 1.0)
+        if score.metric != metric.name or not valid:
+            raise NotMeasured(
+                f"suite {suite!r}: metric {metric.name!r} gave {score.metric}={score.value!r} for row {example.id!r}; "
+                "a score is in [0, 1], or None"
+            )
+    return scores
+
+
+def _row(example: Example, prompt: str, generation: Generation, scores: Sequence[Score]) -> Row:
+    target = example.target if isinstance(example.target, str) else json.dumps(example.target, ensure_ascii=False)
+    return Row(
+        id=example.id,
+        cluster=example.cluster,
+        tags=example.tags,
+        prompt=prompt,
+        target=target,
+        output=generation.text,
+        finish_reason=generation.finish_reason,
+        prompt_tokens=generation.prompt_tokens,
+        new_tokens=generation.new_tokens,
+        scores=tuple(scores),
+    )
+
+
+def _short(text: str, length: int = 60) -> str:
+    return repr(text if len(text) <= length else f"{text[:length]}...")
