@@ -1,0 +1,299 @@
+"""A gate turns a comparison into a verdict. Pure: the same rows always give the same verdict.
+
+One interval decides, read one-sidedly: PASS when it lies on the right side of the limit, FAIL when it lies on the
+wrong side, INCONCLUSIVE when it holds the limit, so few examples can never pass. The verdict must also stay the same
+whatever the unscored rows would have shown.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from math import ceil, isfinite
+
+from harness import _reasons as reasons
+from harness.compare import Comparison, Transitions, Unscored, estimate, scores
+from harness.errors import BadSpec, NotMeasured
+from harness.stats import (
+    Bound,
+    critical_z,
+    deciding_n,
+    detectable_difference,
+    detectable_mean,
+    mcnemar_midp,
+    shrunk_share,
+    zero_loss_n,
+)
+from harness.types import Estimate, Outcome, SuiteResult, Verdict
+
+__all__ = ["Gate", "aggregate", "measured"]
+
+_CONFIDENCE = 0.90
+"""Two-sided; one bound of it is a one-sided 95 % bound."""
+_MIN_CLUSTERS = 10
+"""With fewer, a variance between clusters is a guess (Cameron and Miller 2015, section VI)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A limit on one metric: exactly one of `at_least`, `max_drop` and `min_gain`; `str(gate)` is its pytest id.
+
+    Attributes:
+        metric: name of a metric of the suite.
+        at_least: the candidate's rate must be shown to reach this; in (0, 1].
+        max_drop: a loss against the base of this much or more must be ruled out; in (0, 1].
+        min_gain: a gain over the base of more than this must be shown; in (0, 1].
+        confidence: two-sided; 0.90 decides one-sidedly at 95 %.
+        advisory: shown, but left out of the run's outcome.
+
+    Raises:
+        BadSpec: no limit or several, or a number that is no rate.
+    """
+
+    metric: str
+    _: KW_ONLY
+    at_least: float | None = None
+    max_drop: float | None = None
+    min_gain: float | None = None
+    confidence: float = _CONFIDENCE
+    advisory: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the limit and the confidence."""
+        limits = {"at_least": self.at_least, "max_drop": self.max_drop, "min_gain": self.min_gain}
+        given = {name: limit for name, limit in limits.items() if limit is not None}
+        if len(given) != 1:
+            names = " and ".join(given) or "none"
+            raise BadSpec(f"gate on {self.metric!r}: give one of at_least, max_drop and min_gain, not {names}")
+        for name, value in {**given, "confidence": self.confidence}.items():
+            _refuse_no_rate(f"gate on {self.metric!r}: {name}", value)
+        if self.confidence == 1.0:
+            raise BadSpec(f"gate on {self.metric!r}: confidence 1 needs endless data; use 0.90")
+
+    def __str__(self) -> str:
+        """`valid_json>=0.95`, `accuracy-drop<=0.02` or `exact_match-gain>=0.2`."""
+        sign = {"rate": ">=", "drop": "-drop<=", "gain": "-gain>="}[self.kind]
+        return f"{self.metric}{sign}{self.limit:g}"
+
+    @property
+    def kind(self) -> Bound:
+        """What the limit bounds."""
+        if self.at_least is not None:
+            return "rate"
+        return "drop" if self.max_drop is not None else "gain"
+
+    @property
+    def limit(self) -> float:
+        """The limit as it was written, in (0, 1]."""
+        return self.at_least or self.max_drop or self.min_gain or 0.0
+
+    @property
+    def required(self) -> float:
+        """The limit in the units of what is observed: a rate, or a signed difference."""
+        return -self.limit if self.kind == "drop" else self.limit
+
+    @property
+    def absolute(self) -> bool:
+        """Whether the candidate alone decides, without a base."""
+        return self.kind == "rate"
+
+    def refuse_undecidable(self, n: int) -> None:
+        """Refuse a limit that even a flawless candidate cannot be shown to keep with n examples.
+
+        Raises:
+            BadSpec: with the number of examples that it takes.
+        """
+        least = zero_loss_n(self.kind, self.limit, self.confidence)
+        if least is None:
+            raise BadSpec(f"gate {self}: no number of examples can show it; lower the limit")
+        if n < least:
+            raise BadSpec(
+                f"gate {self}: {n} examples cannot show it, even without a single fault;"
+                f" use at least {least} examples or a wider limit"
+            )
+
+    def check(self, comparison: Comparison) -> Verdict:
+        """Decide about the candidate; never raises for what was measured: what cannot be judged is INVALID."""
+        if self.absolute:
+            return self.check_result(comparison.candidate)
+        result = comparison.candidate
+        try:
+            seen = comparison.delta(self.metric, self.confidence)
+            worst = comparison.delta(self.metric, self.confidence, unscored=Unscored.WORST)
+            best = comparison.delta(self.metric, self.confidence, unscored=Unscored.BEST)
+            counts = comparison.transitions(self.metric)
+        except NotMeasured as error:
+            return self._invalid(result, str(error))
+        outcomes = [self._outcome(bounds, counts) for bounds in (seen, worst, best)]
+        return self._verdict(result, seen, outcomes, counts)
+
+    def check_result(self, result: SuiteResult) -> Verdict:
+        """Decide about one model by itself.
+
+        Raises:
+            BadSpec: the gate bounds a difference, which needs a base.
+        """
+        if not self.absolute:
+            raise BadSpec(f"gate {self} compares with a base; give a candidate with --adapter or --base")
+        try:
+            seen = estimate(result, self.metric, self.confidence)
+            worst = estimate(result, self.metric, self.confidence, unscored=Unscored.WORST)
+            best = estimate(result, self.metric, self.confidence, unscored=Unscored.BEST)
+        except NotMeasured as error:
+            return self._invalid(result, str(error))
+        outcomes = [self._outcome(bounds, None) for bounds in (seen, worst, best)]
+        return self._verdict(result, seen, outcomes, None)
+
+    def _outcome(self, seen: Estimate, counts: Transitions | None) -> Outcome:
+        if seen.method == "clustered t" and seen.n < _MIN_CLUSTERS:
+            return Outcome.INCONCLUSIVE
+        if seen.high < self.required:
+            return Outcome.FAIL
+        shown = seen.low >= self.required if self.absolute else seen.low > self.required
+        if self.kind == "gain" and seen.method == "tango" and counts is not None:
+            shown = shown and mcnemar_midp(counts.gained, counts.lost) <= (1 - self.confidence) / 2
+        return Outcome.PASS if shown else Outcome.INCONCLUSIVE
+
+    def _verdict(
+        self, result: SuiteResult, seen: Estimate, outcomes: list[Outcome], counts: Transitions | None
+    ) -> Verdict:
+        n = len(result.rows)
+        settled = len(set(outcomes)) == 1
+        outcome = outcomes[0] if settled else Outcome.INCONCLUSIVE
+        undecided = settled and outcome is Outcome.INCONCLUSIVE
+        needed = _needed(self, seen, counts, n) if undecided else None
+        unscored = counts.unscored if counts else scores(result, self.metric).count(None)
+        sentence = [
+            f"{self.metric} {reasons.finding(seen, paired=counts is not None)}",
+            reasons.conclusion(self.kind, self.limit, outcome),
+            reasons.evidence(counts, n),
+            *([reasons.missing(unscored, outcomes)] if unscored else []),
+            *([reasons.remedy(needed, seen)] if undecided else []),
+        ]
+        return Verdict(
+            outcome=outcome,
+            suite=result.suite,
+            gate=str(self),
+            model=result.model,
+            metric=self.metric,
+            observed=seen,
+            required=self.required,
+            n=n,
+            gained=counts.gained if counts else None,
+            lost=counts.lost if counts else None,
+            detectable=_detectable(seen, counts, self.confidence) if counts else None,
+            needed=needed,
+            reason="; ".join(sentence),
+            advisory=self.advisory,
+        )
+
+    def _invalid(self, result: SuiteResult, reason: str) -> Verdict:
+        return Verdict(
+            outcome=Outcome.INVALID,
+            suite=result.suite,
+            gate=str(self),
+            model=result.model,
+            metric=self.metric,
+            observed=None,
+            required=self.required,
+            n=len(result.rows),
+            reason=reason,
+            advisory=self.advisory,
+        )
+
+
+def measured(result: SuiteResult, *, chance: float) -> Verdict:
+    """The verdict on a base that is compared with nothing: was it measured, and is it no worse than guessing?
+
+    Args:
+        result: of the base.
+        chance: what guessing scores on the suite's first metric, in [0, 1).
+
+    Returns:
+        PASS when every planned row has every score and the first metric is not shown to be below chance; else
+        INVALID, for a base below chance was asked or read wrongly.
+    """
+    metrics = [score.metric for score in result.rows[0].scores] if result.rows else []
+    seen: Estimate | None = None
+    try:
+        _refuse_unscored(result, metrics)
+        seen = estimate(result, metrics[0], _CONFIDENCE)
+        outcome, reason = _beside_chance(metrics[0], seen, chance)
+    except NotMeasured as error:
+        outcome, reason = Outcome.INVALID, str(error)
+    return Verdict(
+        outcome=outcome,
+        suite=result.suite,
+        gate="measured",
+        model=result.model,
+        metric=metrics[0] if metrics else "",
+        observed=seen,
+        required=chance,
+        n=len(result.rows),
+        reason=reason,
+    )
+
+
+def aggregate(verdicts: Iterable[Verdict]) -> Outcome:
+    """The run's outcome: the worst of INVALID (NOT_RUN counts as such), FAIL, INCONCLUSIVE and PASS.
+
+    Advisory verdicts are left out. Nothing left to decide is INVALID: green needs positive evidence.
+    """
+    outcomes = {verdict.outcome for verdict in verdicts if not verdict.advisory}
+    if not outcomes or outcomes & {Outcome.INVALID, Outcome.NOT_RUN}:
+        return Outcome.INVALID
+    for worst in (Outcome.FAIL, Outcome.INCONCLUSIVE):
+        if worst in outcomes:
+            return worst
+    return Outcome.PASS
+
+
+def _needed(gate: Gate, seen: Estimate, counts: Transitions | None, n: int) -> int | None:
+    """Examples that would decide if the rates stay as they are, with 80 % power; None when no number is feasible."""
+    if seen.method == "clustered t" and seen.n < _MIN_CLUSTERS:
+        return None
+    distance = abs(seen.value - gate.required)
+    needed = deciding_n(_variance(seen, counts, gate.confidence), distance, gate.confidence)
+    least = zero_loss_n(gate.kind, gate.limit, gate.confidence)
+    if needed is None or least is None:
+        return None
+    return max(ceil(needed * n / seen.n), least, n + 1)
+
+
+def _variance(seen: Estimate, counts: Transitions | None, confidence: float) -> float:
+    """Of one example's score, or difference of scores."""
+    if seen.method == "tango" and counts is not None:
+        return max(shrunk_share(counts.gained + counts.lost, seen.n, confidence) - seen.value**2, 0.0)
+    if seen.method == "wilson":
+        rate = shrunk_share(round(seen.value * seen.n), seen.n, confidence)
+        return rate * (1 - rate)
+    return seen.n * ((seen.high - seen.low) / 2 / critical_z(confidence)) ** 2
+
+
+def _detectable(seen: Estimate, counts: Transitions, confidence: float) -> float:
+    if seen.method == "tango":
+        return detectable_difference(seen.n, counts.gained + counts.lost, confidence)
+    return detectable_mean((seen.high - seen.low) / 2, confidence)
+
+
+def _beside_chance(metric: str, seen: Estimate, chance: float) -> tuple[Outcome, str]:
+    found = f"{metric} {reasons.finding(seen, paired=False)}"
+    if seen.high < chance:
+        advice = "check the prompt, the chat template and how answers are read"
+        return Outcome.INVALID, f"{found}; that is below chance ({100 * chance:g} %); {advice}"
+    return Outcome.PASS, f"{found}; every planned row is scored"
+
+
+def _refuse_unscored(result: SuiteResult, metrics: Sequence[str]) -> None:
+    where = f"suite {result.suite!r}, model {result.model!r}"
+    if not metrics:
+        raise NotMeasured(f"{where}: no row was measured; check the data file and --limit")
+    for metric in metrics:
+        values = scores(result, metric)
+        ids = [row.id for row, value in zip(result.rows, values, strict=True) if value is None]
+        if ids:
+            some = ", ".join(ids[:3])
+            raise NotMeasured(f"{where}: {len(ids)} of {len(values)} rows lack a {metric} score (ids {some}); rerun it")
+
+
+def _refuse_no_rate(what: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or not 0 < value <= 1:
+        raise BadSpec(f"{what} is {value!r}, but must be a rate in (0, 1]: write 2 points as 0.02")
