@@ -4,9 +4,10 @@ A test that needs real plumbing (files, templates, adapters, batches) and no ski
 well under a second to make. Nothing here is downloaded, and the same seed gives the same weights.
 """
 
-import warnings
 from pathlib import Path
 from typing import Any
+
+from harness.quiet import quiet
 
 __all__ = ["CHAT_TEMPLATE", "make_adapter", "make_base", "make_tokenizer"]
 
@@ -64,7 +65,6 @@ def make_base(folder: Path, seed: int = 0, *, tokenizer: Any = None, **config: A
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
-    from transformers.utils import logging
 
     tokenizer = tokenizer or make_tokenizer()
     shape: dict[str, Any] = {
@@ -81,11 +81,9 @@ def make_base(folder: Path, seed: int = 0, *, tokenizer: Any = None, **config: A
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }
-    logging.disable_progress_bar()
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), quiet():
         torch.manual_seed(seed)
-        model = LlamaForCausalLM(LlamaConfig(**(shape | config)))
-    model.save_pretrained(folder)
+        LlamaForCausalLM(LlamaConfig(**(shape | config))).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
@@ -101,14 +99,12 @@ def make_adapter(base: Path, folder: Path, seed: int = 0, *, scale: float = 0.5,
         **config: overrides of `LoraConfig`.
     """
     import torch
-    from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
 
     lora: dict[str, Any] = {"r": 4, "lora_alpha": 8, "target_modules": "all-linear", "task_type": "CAUSAL_LM"}
-    logging.disable_progress_bar()
-    with torch.random.fork_rng(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)  # peft calls the old name
+    with torch.random.fork_rng(), quiet():
+        from peft import LoraConfig, get_peft_model
+
         torch.manual_seed(seed)
         model = get_peft_model(AutoModelForCausalLM.from_pretrained(base), LoraConfig(**(lora | config)))
         for name, tensor in model.named_parameters():

@@ -27,12 +27,16 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What measuring cost so far. Bytes, seconds and tokens of this backend since it was made."""
+    """What measuring cost so far. Bytes, seconds and tokens of this backend since it was made.
+
+    `halvings` counts batches that did not fit into memory and were cut in two.
+    """
 
     peak_memory_bytes: int
     seconds: float
     new_tokens: int
     prompt_tokens: int
+    halvings: int = 0
 
 
 @dataclass(frozen=True, slots=True)

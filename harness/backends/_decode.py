@@ -1,0 +1,106 @@
+"""Decoding of one left-padded batch, dropping each row the moment it is finished.
+
+A static batch costs its longest answer times all its rows. Here the rows that are done leave the batch and the
+cache, so a runaway answer is decoded almost alone.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.backends import Prompt
+from harness.backends._residency import Model
+from harness.fingerprint import digest
+from harness.types import Sampling
+
+__all__ = ["decode"]
+
+Tensor = Any
+"""A torch tensor; torch is imported only where something is computed."""
+
+
+def decode(model: Model, prompts: Sequence[Prompt], sampling: Sampling, *, stop: frozenset[int]) -> list[list[int]]:
+    """New token ids of each prompt, the stop token included when there is one.
+
+    Args:
+        model: in evaluation mode, on its device.
+        prompts: at least one; longer than 0 tokens each.
+        sampling: greedy when `temperature` is 0. Otherwise every row draws from its own generator, seeded by
+            `sampling.seed` and the prompt, so that a draw depends neither on the batch nor on the row's place in it.
+        stop: token ids that end an answer.
+
+    Returns:
+        One list for each prompt, in order, of 1 to `max_new_tokens` ids.
+    """
+    import torch
+
+    answers: list[list[int]] = [[] for _ in prompts]
+    alive = list(range(len(prompts)))
+    choose = _chooser(prompts, sampling)
+    ids, mask = _left_padded(prompts, model.device)
+    stops = torch.tensor(sorted(stop), device=model.device)
+    with torch.inference_mode():
+        cache = None
+        for _ in range(sampling.max_new_tokens):
+            positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+            step = model(
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            cache = step.past_key_values
+            tokens = choose(step.logits[:, -1], alive)  # (rows,)
+            for row, token in zip(alive, tokens.tolist(), strict=True):
+                answers[row].append(token)
+            going = torch.isin(tokens, stops, invert=True)
+            if not going.any():
+                break
+            ids, mask = tokens[:, None], torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+            if not going.all():
+                keep = going.nonzero()[:, 0]
+                alive = [alive[row] for row in keep.tolist()]
+                ids, mask = ids[keep], mask[keep]
+                cache.batch_select_indices(keep)
+    return answers
+
+
+def _left_padded(prompts: Sequence[Prompt], device: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401  # a torch device
+    """Token ids and attention mask, both (rows, longest); the id under the padding is never looked at."""
+    import torch
+
+    width = max(len(prompt.token_ids) for prompt in prompts)
+    ids = torch.zeros(len(prompts), width, dtype=torch.long)
+    mask = torch.zeros(len(prompts), width, dtype=torch.long)
+    for row, prompt in enumerate(prompts):
+        ids[row, width - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids)
+        mask[row, width - len(prompt.token_ids) :] = 1
+    return ids.to(device), mask.to(device)
+
+
+def _chooser(prompts: Sequence[Prompt], sampling: Sampling) -> Any:  # noqa: ANN401  # (logits, rows) -> token ids
+    """How the next token is chosen from logits (rows, vocabulary)."""
+    import torch
+
+    if sampling.temperature == 0:
+        return lambda logits, _rows: logits.argmax(-1)
+    generators = [
+        torch.Generator().manual_seed(int(digest([sampling.seed, *prompt.token_ids])[:15], 16)) for prompt in prompts
+    ]
+
+    def draw(logits: Tensor, rows: Sequence[int]) -> Tensor:
+        chances = _nucleus((logits.float() / sampling.temperature).softmax(-1), sampling.top_p).cpu()
+        drawn = [torch.multinomial(chances[i], 1, generator=generators[row]) for i, row in enumerate(rows)]
+        return torch.cat(drawn).to(logits.device)
+
+    return draw
+
+
+def _nucleus(chances: Tensor, top_p: float) -> Tensor:
+    """Leave the likeliest tokens whose chances reach `top_p` together; the rest become 0. Rows need not sum to 1."""
+    if top_p >= 1:
+        return chances
+    ordered, places = chances.sort(dim=-1, descending=True)
+    before = ordered.cumsum(-1) - ordered
+    return chances.scatter(-1, places, ordered.where(before < top_p, ordered.new_zeros(())))

@@ -1,0 +1,174 @@
+"""One base in memory, and at most one adapter on it, switched on and off on that one set of weights."""
+
+from pathlib import Path
+from typing import Any
+
+from harness.chat import Tokenizer, load_tokenizer, render
+from harness.errors import AdapterWithoutEffect, ModelProblem
+from harness.models import locate
+from harness.quiet import quiet
+from harness.types import ModelRef
+
+__all__ = ["ATTENTION", "Model", "Residency"]
+
+Model = Any
+"""A causal language model of transformers, or a PEFT model around one; neither declares types."""
+
+ATTENTION = "sdpa"
+"""Attention implementation of every model; part of the batch policy, because another one rounds otherwise."""
+
+PROBES = ("What is the capital of France?", "Write a short list of three colours.", '{"a": 1, "b": [true, null]}')
+"""Prompts whose next-token logits tell an adapter from its base."""
+
+_Base = tuple[str, str | None, str, str]
+
+
+class Residency:
+    """The model in memory. `switch` makes it answer as one ModelRef; only a change of base loads weights again."""
+
+    def __init__(self, device: str) -> None:
+        """Hold nothing yet; `device` is a torch device such as `cpu` or `cuda:0`."""
+        self.device = device
+        self.loads = 0
+        self._base: _Base | None = None
+        self._adapter: str | None = None
+        self._model: Model = None
+        self._tokenizers: dict[tuple[str, str | None], Tokenizer] = {}
+        self._base_logits: Any = None
+
+    def tokenizer(self, ref: ModelRef) -> Tokenizer:
+        """The tokenizer of `ref`'s base; loads no weights."""
+        source = (ref.base, ref.revision)
+        if source not in self._tokenizers:
+            self._tokenizers[source] = load_tokenizer(locate(ref.base, ref.revision))
+        return self._tokenizers[source]
+
+    def switch(self, ref: ModelRef) -> Model:
+        """The model in evaluation mode, with exactly `ref`'s adapter switched on, or none.
+
+        Raises:
+            AdapterWithoutEffect: the probe logits with the adapter equal those without, bit by bit.
+            ModelProblem: the weights cannot be loaded, or attaching the adapter changed the base.
+        """
+        if self._base != _key(ref):
+            self._load(ref)
+        if ref.adapter is not None and ref.adapter != self._adapter:
+            self._attach(ref.adapter, ref)
+        if self._adapter is not None:
+            _enable(self._model, on=ref.adapter is not None)
+        return self._model.eval()
+
+    def _forget(self) -> None:
+        self._model = self._base_logits = self._base = self._adapter = None
+
+    def _load(self, ref: ModelRef) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        self._forget()
+        folder = locate(ref.base, ref.revision)
+        try:
+            with quiet():
+                self._model = AutoModelForCausalLM.from_pretrained(
+                    folder,
+                    dtype=getattr(torch, ref.dtype),
+                    device_map={"": self.device},
+                    attn_implementation=ATTENTION,
+                    quantization_config=_quantization(ref),
+                    trust_remote_code=False,
+                    use_safetensors=True,
+                ).eval()
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise ModelProblem(f"{folder}: the model cannot be loaded on {self.device}: {reason}") from error
+        tokenizer = self.tokenizer(ref)
+        rows = self._model.get_input_embeddings().weight.shape[0]
+        if len(tokenizer) > rows:
+            raise ModelProblem(
+                f"{folder}: {len(tokenizer)} tokens but only {rows} embedding rows; resize the embedding"
+            )
+        self._base_logits = self._probe(tokenizer)
+        self._base = _key(ref)
+        self.loads += 1
+
+    def _attach(self, adapter: str, ref: ModelRef) -> None:
+        """Put `adapter` on the base in place of any other, and prove that it does something and the base is unhurt."""
+        with quiet():
+            from peft import PeftModel
+
+            if self._adapter is None:
+                self._model = PeftModel.from_pretrained(
+                    self._model, adapter, adapter_name=_slot(adapter), torch_device=self.device
+                )
+            else:
+                _enable(self._model, on=True)
+                self._model.load_adapter(adapter, _slot(adapter), torch_device=self.device)
+                self._model.set_adapter(_slot(adapter))
+                self._model.delete_adapter(_slot(self._adapter))
+        self._adapter = adapter
+        self._model.eval()
+        with_adapter = self._probe(self.tokenizer(ref))
+        _enable(self._model, on=False)
+        if not _close(self._probe(self.tokenizer(ref)), self._base_logits):
+            self._forget()
+            raise ModelProblem(f"{adapter}: attaching it changes the base, so the two cannot be compared; merge it")
+        if with_adapter.equal(self._base_logits):
+            raise AdapterWithoutEffect(
+                f"adapter {ref.name!r} ({adapter}): its logits equal the base's on every probe, so it does nothing; "
+                "was the right checkpoint saved?"
+            )
+
+    def _probe(self, tokenizer: Tokenizer) -> Any:  # noqa: ANN401  # a tensor (probes, vocabulary)
+        """Next-token logits of every probe, one prompt at a time, so that no padding is involved."""
+        import torch
+
+        prompts = [render(tokenizer, [{"role": "user", "content": text}]) for text in PROBES]
+        with torch.inference_mode():
+            return torch.cat(
+                [
+                    self._model(torch.tensor([prompt.token_ids], device=self.device), logits_to_keep=1).logits[:, -1]
+                    for prompt in prompts
+                ]
+            )
+
+
+def _key(ref: ModelRef) -> _Base:
+    return (ref.base, ref.revision, ref.dtype, ref.quantization)
+
+
+def _slot(adapter: str) -> str:
+    """The name of an adapter inside PEFT, where dots would split it."""
+    return Path(adapter).resolve().as_posix().replace(".", "_")
+
+
+def _enable(model: Model, *, on: bool) -> None:
+    if on:
+        model.base_model.enable_adapter_layers()
+    else:
+        model.base_model.disable_adapter_layers()
+
+
+def _close(one: Any, other: Any) -> bool:  # noqa: ANN401  # tensors of one shape
+    """Equal up to what a GPU's reductions may vary; a base that lost part of its weights is far outside."""
+    spread = float(other.float().std())
+    return float((one - other).abs().max()) <= 0.01 * spread
+
+
+def _quantization(ref: ModelRef) -> Any:  # noqa: ANN401  # a BitsAndBytesConfig, or None
+    """How bitsandbytes stores the weights; computing stays in `ref.dtype`."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    match ref.quantization:
+        case "none":
+            return None
+        case "int8":
+            return BitsAndBytesConfig(load_in_8bit=True)
+        case "nf4":
+            return BitsAndBytesConfig(
+                load_in_4bit=True,
+                bnb_4bit_quant_type="nf4",
+                bnb_4bit_use_double_quant=True,
+                bnb_4bit_compute_dtype=getattr(torch, ref.dtype),
+            )
+    raise ModelProblem(f"quantization {ref.quantization!r} is not known; choose none, int8 or nf4")

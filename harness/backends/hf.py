@@ -1,0 +1,195 @@
+"""Backend `hf`: transformers models in this process, in length-sorted, left-padded batches."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.metadata import version
+
+from harness.backends import LoadedModel, Prompt, Usage
+from harness.backends._residency import ATTENTION, Model, Residency
+from harness.chat import Tokenizer, render
+from harness.errors import ModelProblem, UsageProblem
+from harness.models import identify
+from harness.types import FinishReason, Generation, ModelRef, Sampling
+
+__all__ = ["HfBackend"]
+
+ENGINE_VERSION = "1"
+"""Raise it when a change of this file or its siblings can change an answer; stored answers then no longer count."""
+
+_LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes")
+
+
+class HfBackend:
+    """Answers with models that fit on one device. Implements `Backend`; nothing is loaded before it is needed."""
+
+    name = "hf"
+
+    def __init__(self, device: str = "auto", batch_size: int = 64) -> None:
+        """Choose where to compute.
+
+        Args:
+            device: a torch device such as `cpu` or `cuda:0`; `auto` takes the GPU when there is one.
+            batch_size: most prompts decoded together, at least 1.
+
+        Raises:
+            UsageProblem: the batch size is below 1.
+        """
+        if batch_size < 1:
+            raise UsageProblem(f"--batch-size {batch_size}: give at least 1")
+        self._device_wanted = device
+        self._batch_size = batch_size
+        self._residency: Residency | None = None
+        self._seconds = 0.0
+        self._new_tokens = self._prompt_tokens = self._halvings = 0
+
+    def identify(self, model: ModelRef) -> ModelRef:
+        """See `Backend.identify`."""
+        return identify(model)
+
+    def render(self, model: ModelRef, messages: Sequence[Mapping[str, str]]) -> Prompt:
+        """See `Backend.render`."""
+        return render(self._resident().tokenizer(model), messages)
+
+    def policy(self) -> Mapping[str, str]:
+        """See `Backend.policy`. `device` is the type alone (`cpu`, `cuda`)."""
+        return {
+            "engine": f"{self.name}-{ENGINE_VERSION}",
+            "batch_size": str(self._batch_size),
+            "device": self._resident().device.partition(":")[0],
+            "attention": ATTENTION,
+        } | {library: version(library) for library in _LIBRARIES}
+
+    def generate(
+        self,
+        model: ModelRef,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        on_batch: Callable[[Sequence[tuple[int, Generation]]], None],
+    ) -> None:
+        """See `Backend.generate`. Batches are cut from the prompts sorted by length, then index, longest first.
+
+        A batch that does not fit into memory is halved and tried again; `usage().halvings` counts how often.
+
+        Raises:
+            ModelProblem: a prompt is empty, or longer with its answer than the model's context, or does not fit
+                into memory even alone.
+        """
+        if not prompts:
+            return
+        resident = self._resident()
+        loaded = resident.switch(model)
+        tokenizer = resident.tokenizer(model)
+        _refuse_overlong(model, loaded, prompts, sampling)
+        stop = _stop_ids(loaded, tokenizer)
+        order = sorted(range(len(prompts)), key=lambda index: (-len(prompts[index].token_ids), index))
+        for start in range(0, len(order), self._batch_size):
+            batch = order[start : start + self._batch_size]
+            started = time.perf_counter()
+            for part, answers in self._decode(loaded, [(index, prompts[index]) for index in batch], sampling, stop):
+                self._seconds += time.perf_counter() - started
+                pairs = [
+                    (index, _generation(tokenizer, prompts[index], ids, stop))
+                    for index, ids in zip(part, answers, strict=True)
+                ]
+                self._new_tokens += sum(generation.new_tokens for _, generation in pairs)
+                self._prompt_tokens += sum(generation.prompt_tokens for _, generation in pairs)
+                on_batch(pairs)
+                started = time.perf_counter()
+
+    def loaded(self, model: ModelRef) -> LoadedModel:
+        """See `Backend.loaded`."""
+        resident = self._resident()
+        return LoadedModel(resident.switch(model), resident.tokenizer(model), self._batch_size)
+
+    def usage(self) -> Usage:
+        """See `Backend.usage`. Peak memory is the GPU's when one is used, else this process's resident set."""
+        return Usage(
+            peak_memory_bytes=_peak_memory(self._resident().device),
+            seconds=self._seconds,
+            new_tokens=self._new_tokens,
+            prompt_tokens=self._prompt_tokens,
+            halvings=self._halvings,
+        )
+
+    def _resident(self) -> Residency:
+        if self._residency is None:
+            self._residency = Residency(_device(self._device_wanted))
+        return self._residency
+
+    def _decode(
+        self, model: Model, batch: Sequence[tuple[int, Prompt]], sampling: Sampling, stop: frozenset[int]
+    ) -> Iterator[tuple[list[int], list[list[int]]]]:
+        """Indices and new token ids of the batch, in as few parts as memory allows."""
+        import torch
+
+        from harness.backends._decode import decode
+
+        try:
+            answers = decode(model, [prompt for _, prompt in batch], sampling, stop=stop)
+        except torch.OutOfMemoryError as error:
+            if len(batch) == 1:
+                tokens = len(batch[0][1].token_ids)
+                raise ModelProblem(
+                    f"one prompt of {tokens} tokens does not fit into memory on {model.device}; use a smaller dtype, "
+                    "--quantization, or a larger device"
+                ) from error
+        else:
+            yield [index for index, _ in batch], answers
+            return
+        self._halvings += 1
+        torch.cuda.empty_cache()
+        middle = len(batch) // 2
+        yield from self._decode(model, batch[:middle], sampling, stop)
+        yield from self._decode(model, batch[middle:], sampling, stop)
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    if wanted == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=wanted)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UsageProblem(f"--device {wanted}: not usable here ({reason}); try cpu") from error
+    return wanted
+
+
+def _refuse_overlong(ref: ModelRef, model: Model, prompts: Sequence[Prompt], sampling: Sampling) -> None:
+    longest = max(len(prompt.token_ids) for prompt in prompts)
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if not all(prompt.token_ids for prompt in prompts):
+        raise ModelProblem(f"model {ref.name!r}: a prompt has no tokens; its template wrote nothing")
+    if context is not None and longest + sampling.max_new_tokens > context:
+        raise ModelProblem(
+            f"model {ref.name!r}: the longest prompt has {longest} tokens, which with max_new_tokens="
+            f"{sampling.max_new_tokens} exceeds its context of {context}; shorten the prompt or lower max_new_tokens"
+        )
+
+
+def _stop_ids(model: Model, tokenizer: Tokenizer) -> frozenset[int]:
+    """Every token that ends an answer: chat models often name several in their generation config."""
+    named = model.generation_config.eos_token_id
+    ids = {named} if isinstance(named, int) else set(named or ())
+    return frozenset(ids | {tokenizer.eos_token_id}) - {None}
+
+
+def _generation(tokenizer: Tokenizer, prompt: Prompt, ids: list[int], stop: frozenset[int]) -> Generation:
+    return Generation(
+        text=tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False),
+        token_ids=tuple(ids),
+        finish_reason=FinishReason.STOP if ids[-1] in stop else FinishReason.LENGTH,
+        prompt_tokens=len(prompt.token_ids),
+        new_tokens=len(ids),
+    )
+
+
+def _peak_memory(device: str) -> int:
+    import resource
+
+    import torch
+
+    if device.startswith("cuda"):
+        return int(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
