@@ -1,0 +1,79 @@
+"""Valid JSON: the whole answer is one strict JSON value that a schema accepts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import NotMeasured
+from harness.fingerprint import digest
+from harness.metrics import Judgement, Metric, scored
+from harness.metrics.guard import RECURSION, TIMEOUT, verdicts
+from harness.metrics.schemas import load_schema, refuse_vacuous
+from harness.metrics.strict_json import InvalidJson, parse_strict
+from harness.paths import beside_caller
+from harness.types import Example, Generation, Json, Score
+
+__all__ = ["InvalidJson", "parse_strict", "valid_json"]
+
+_INSTRUMENT_FAULTS = frozenset({TIMEOUT, RECURSION})
+
+
+def valid_json(schema: str | Path | Mapping[str, Any]) -> Metric:
+    """1 when the answer parses strictly and matches the schema, else 0; fenced or repaired JSON is not valid.
+
+    Args:
+        schema: a Draft 2020-12 schema, or its file, relative to the calling file.
+
+    Reason codes: `ok`, `truncated`, those of `InvalidJson`, `schema_error:<keyword>`; and with no score, because it is
+    the schema's fault, `schema_timeout` and `schema_recursion`.
+
+    Raises:
+        BadSpec: the schema cannot be trusted; see `load_schema`.
+    """
+    source = schema if isinstance(schema, Mapping) else beside_caller(schema)
+    return _ValidJson(load_schema(source))
+
+
+@dataclass(frozen=True, slots=True)
+class _ValidJson:
+    schema: Mapping[str, Any]
+    name: str = "valid_json"
+    version: int = 1
+    chance: float = 0.0
+
+    @property
+    def spec(self) -> Mapping[str, str]:
+        return {"name": self.name, "version": str(self.version), "schema": digest(dict(self.schema))}
+
+    def refuse_unfit(self, examples: Sequence[Example]) -> None:
+        refuse_vacuous(self.schema, [example.target for example in examples])
+
+    def __call__(self, examples: Sequence[Example], generations: Sequence[Generation]) -> list[Score]:
+        if len(examples) != len(generations):
+            raise NotMeasured(f"metric {self.name!r}: {len(generations)} answers for {len(examples)} examples")
+        return scored(self.name, generations, lambda complete: self._judge([generations[i].text for i in complete]))
+
+    def _judge(self, texts: Sequence[str]) -> list[Judgement]:
+        parsed = [_parse(text) for text in texts]
+        values = [value for value, fault in parsed if fault is None]
+        reasons = iter(verdicts(self.schema, values))
+        return [
+            Judgement(0.0, "", fault) if fault is not None else _judgement(value, next(reasons))
+            for value, fault in parsed
+        ]
+
+
+def _parse(text: str) -> tuple[Json, str | None]:
+    try:
+        return parse_strict(text), None
+    except InvalidJson as error:
+        return None, error.reason_code
+
+
+def _judgement(value: Json, reason: str) -> Judgement:
+    answer = json.dumps(value, ensure_ascii=False)
+    if reason in _INSTRUMENT_FAULTS:
+        return Judgement(None, answer, reason)
+    return Judgement(float(reason == "ok"), answer, reason)
