@@ -1,4 +1,4 @@
-"""Tiny models made on the spot: a random Llama of 27,000 parameters, its byte-level tokenizer, and LoRA adapters.
+"""Tiny models made on the spot: a random Llama of 90,000 parameters, its byte-level tokenizer, and LoRA adapters.
 
 A test that needs real plumbing (files, templates, adapters, batches) and no skill uses these; each takes
 well under a second to make. Nothing here is downloaded, and the same seed gives the same weights.
@@ -55,7 +55,7 @@ def make_tokenizer(*, chat_template: str | None = CHAT_TEMPLATE, pad_token: str 
 
 
 def make_base(folder: Path, seed: int = 0, *, tokenizer: Any = None, **config: Any) -> Path:
-    """Write a random Llama (2 layers, hidden 32, context 1,024) with tokenizer into `folder`, and return it.
+    """Write a random Llama (2 layers, hidden 64, context 1,024) with tokenizer into `folder`, and return it.
 
     Args:
         folder: made if missing.
@@ -69,8 +69,8 @@ def make_base(folder: Path, seed: int = 0, *, tokenizer: Any = None, **config: A
     tokenizer = tokenizer or make_tokenizer()
     shape: dict[str, Any] = {
         "vocab_size": len(tokenizer),
-        "hidden_size": 32,
-        "intermediate_size": 64,
+        "hidden_size": 64,
+        "intermediate_size": 128,  # 64 divides both, as the blocks of 4-bit weights need
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,

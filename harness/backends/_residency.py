@@ -1,5 +1,6 @@
 """One base in memory, and at most one adapter on it, switched on and off on that one set of weights."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,10 @@ class Residency:
         except (OSError, ValueError, RuntimeError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise ModelProblem(f"{folder}: the model cannot be loaded on {self.device}: {reason}") from error
+        for module in self._model.modules():
+            if hasattr(module, "support_avx512bf16_for_cpu"):
+                # its packed form is rounded again whenever PEFT reads the weights, so the base would drift
+                module.support_avx512bf16_for_cpu = False
         tokenizer = self.tokenizer(ref)
         rows = self._model.get_input_embeddings().weight.shape[0]
         if len(tokenizer) > rows:
@@ -163,6 +168,8 @@ def _quantization(ref: ModelRef) -> Any:  # noqa: ANN401  # a BitsAndBytesConfig
         case "none":
             return None
         case "int8":
+            # else it says at every layer and step that int8 computes in float16
+            logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
             return BitsAndBytesConfig(load_in_8bit=True)
         case "nf4":
             return BitsAndBytesConfig(
