@@ -1,0 +1,133 @@
+"""Charts, declared with Altair and drawn by vl-convert as static SVG: readable without scripts, printable.
+
+Colours are those of the light theme; the style sheet maps each of them to the theme in force.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from markupsafe import Markup
+
+from reports.sections import Line, Slice
+from reports.texts import visible
+
+__all__ = ["forest", "slopes"]
+
+_INK, _MUTED, _GRID = "#1b1f24", "#5f6873", "#dfe3e8"
+_BASE, _CANDIDATE, _ZONE, _PAPER = "#767e88", "#0b62a8", "#f7e3d4", "#ffffff"
+_TICKS = (-100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50, 100)
+_SIGNED = "datum.value == 0 ? '0' : (datum.value > 0 ? '+' : '−') + abs(datum.value)"
+_KEPT_TAGS = {"svg", "g", "path", "line", "rect", "text"}
+_KEPT = {
+    *("d", "fill", "fill-opacity", "font-size", "font-weight", "height", "opacity", "stroke", "stroke-dasharray"),
+    *("stroke-linecap", "stroke-opacity", "stroke-width", "text-anchor", "transform", "viewBox", "width"),
+    *("x", "x1", "x2", "y", "y1", "y2"),
+}
+
+
+def forest(lines: Sequence[Line], width: int) -> Markup:
+    """Candidate minus base in points, with its interval and, shaded, what the gate does not allow.
+
+    Args:
+        lines: those with bounds are drawn, one row each.
+        width: of the whole picture in pixels.
+
+    Returns:
+        SVG, or nothing when no line has bounds. The axis is linear near zero and logarithmic beyond 2 points, so that
+        a margin of 1 point and a gain of 40 are both legible.
+    """
+    rows = [row for row in map(_forest_row, lines) if row]
+    if not rows:
+        return Markup()
+    import altair as alt
+
+    span = max(2.0, *(abs(row[key]) for row in rows for key in ("low", "high", "floor"))) * 1.15
+    data = alt.Data(values=[{**row, "start": -span} for row in rows])
+    scale = alt.Scale(type="symlog", constant=2, domain=[-span, span], nice=False)
+    axis = alt.Axis(values=[tick for tick in _TICKS if abs(tick) <= span], labelExpr=_SIGNED)
+    title = "candidate minus base, points"
+    left, point = (alt.X(f"{field}:Q", scale=scale, axis=axis, title=title) for field in ("low", "value"))
+    y = _row_axis(rows, width)
+    interval = alt.Chart(data).mark_rule(color=_CANDIDATE, strokeWidth=2.5).encode(x=left, x2="high:Q", y=y)
+    zone = alt.Chart(data).mark_bar(color=_ZONE, height={"band": 0.8})
+    zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color=_MUTED)
+    dot = alt.Chart(data).mark_point(filled=True, size=80, color=_CANDIDATE, opacity=1)
+    layers = (
+        zone.encode(x=alt.X("start:Q", scale=scale, axis=axis, title=title), x2="floor:Q", y=y),
+        zero.encode(x=alt.X("zero:Q", scale=scale, axis=axis, title=title)),
+        interval,
+        dot.encode(x=point, y=y),
+    )
+    return _draw(alt.layer(*layers), width, step=34)
+
+
+def slopes(slices: Sequence[Slice], width: int) -> Markup:
+    """Right answers by slice: a hollow mark for the base, a full one for the candidate, a line between them.
+
+    Returns:
+        SVG of `width` pixels, or nothing when no candidate was measured.
+    """
+    rows = [
+        {"label": _label(each.tag), "base": 100 * each.base / each.n, "candidate": 100 * each.candidate / each.n}
+        for each in slices
+        if each.candidate is not None
+    ]
+    if not rows:
+        return Markup()
+    import altair as alt
+
+    data, y = alt.Chart(alt.Data(values=rows)), _row_axis(rows, width)
+    scale, axis = alt.Scale(domain=[0, 100]), alt.Axis(tickCount=6)
+    base, own = (
+        alt.X(f"{field}:Q", scale=scale, axis=axis, title="right answers, percent") for field in ("base", "candidate")
+    )
+    hollow = data.mark_point(filled=True, fill=_PAPER, stroke=_BASE, strokeWidth=1.8, size=60, opacity=1)
+    layers = (
+        data.mark_rule(color=_CANDIDATE, strokeWidth=1.5).encode(x=base, x2="candidate:Q", y=y),
+        hollow.encode(x=base, y=y),
+        data.mark_point(filled=True, color=_CANDIDATE, size=55, opacity=1).encode(x=own, y=y),
+    )
+    return _draw(alt.layer(*layers), width, step=22)
+
+
+def _forest_row(line: Line) -> dict[str, Any]:
+    if line.bounds is None or line.floor is None:
+        return {}
+    numbers = {"value": line.bounds.value, "low": line.bounds.low, "high": line.bounds.high, "floor": line.floor}
+    label = line.suite if line.suite == line.metric else f"{line.suite} · {line.metric}"
+    return {"label": _label(label)} | {name: 100 * value for name, value in numbers.items()}
+
+
+def _label(text: str) -> str:
+    return visible(text)[:60]
+
+
+def _row_axis(rows: Sequence[dict[str, Any]], width: int) -> Any:  # noqa: ANN401 (altair is imported in the leaf)
+    import altair as alt
+
+    labels = list(dict.fromkeys(row["label"] for row in rows))
+    axis = alt.Axis(labelLimit=width * 0.36, minExtent=width * 0.2, ticks=False, domain=False, labelPadding=10)
+    return alt.Y("label:N", sort=labels, title=None, axis=axis)
+
+
+def _draw(chart: Any, width: int, *, step: int) -> Markup:  # noqa: ANN401
+    import vl_convert
+
+    text = {"labelColor": _INK, "titleColor": _MUTED, "titleFontWeight": "normal", "labelFontSize": 12}
+    sized = chart.properties(
+        width=width, height={"step": step}, background="transparent", autosize={"type": "fit-x", "contains": "padding"}
+    )
+    styled = sized.configure_axis(gridColor=_GRID, domainColor=_GRID, tickColor=_GRID, titleFontSize=12, **text)
+    svg = vl_convert.vegalite_to_svg(styled.configure_view(stroke=None).to_dict(), allowed_base_urls=[])
+    return Markup(ET.tostring(_bare(ET.fromstring(svg)), encoding="unicode"))  # noqa: S314, S704 (own drawing, escaped)
+
+
+def _bare(element: ET.Element) -> ET.Element:
+    """Keep shapes and text only: no style, link, script or foreign content can be in the page, whatever drew it."""
+    name = element.tag.rpartition("}")[2]
+    bare = ET.Element(name, {key: value for key, value in element.attrib.items() if key in _KEPT})
+    if name == "text":
+        bare.text = element.text
+    bare.extend(_bare(child) for child in element if child.tag.rpartition("}")[2] in _KEPT_TAGS)
+    return bare

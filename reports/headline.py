@@ -1,0 +1,204 @@
+"""The first screen: may it ship, why, and what would change that. Made from the verdicts that set the exit code."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.types import Outcome, Verdict
+from reports.load import Run, aggregate
+from reports.numbers import count, interval, percent, percent_interval, points
+
+__all__ = ["Banner", "Decider", "Tile", "absolute", "bounds", "candidate_banner", "rule", "run_banner", "tiles"]
+
+_MAX_TILES = 5
+_PAIR = 2
+_RANK = (Outcome.INVALID, Outcome.NOT_RUN, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
+
+
+@dataclass(frozen=True, slots=True)
+class Decider:
+    """A gate that settled the matter; `change` says what would settle it otherwise, empty when nothing needs to."""
+
+    verdict: Verdict
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """The answer in one sentence, and the gates it rests on, worst first."""
+
+    outcome: Outcome
+    sentence: str
+    deciders: tuple[Decider, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One number that sums up a suite. `link` is an anchor of the page."""
+
+    label: str
+    value: str
+    detail: str
+    outcome: Outcome | None
+    link: str
+
+
+def run_banner(run: Run) -> Banner:
+    """The verdict on the whole run."""
+    if len(run.candidates) == 1:
+        return _banner(run.outcome, _decision(run, run.candidates[0].name, run.verdicts), run.verdicts)
+    if not run.candidates:
+        return _banner(run.outcome, _base_sentence(run), run.verdicts)
+    passed = sum(aggregate(_of(run, model.name)) is Outcome.PASS for model in run.candidates)
+    return Banner(run.outcome, _many(run, passed), ())
+
+
+def candidate_banner(run: Run, model: str) -> Banner:
+    """The verdict on one model of the run."""
+    verdicts = _of(run, model)
+    return _banner(aggregate(verdicts), _decision(run, model, verdicts), verdicts)
+
+
+def tiles(verdicts: Sequence[Verdict], *, fixed: int, broken: int, paired: bool) -> tuple[Tile, ...]:
+    """At most five numbers: one a suite, from the gate that says most of it, then the examples that changed sides."""
+    suites = dict.fromkeys(each.suite for each in verdicts)
+    best = [max((v for v in verdicts if v.suite == suite), key=_telling) for suite in suites]
+    made = [_tile(each) for each in best if each.observed is not None]
+    if not paired:
+        return tuple(made[:_MAX_TILES])
+    churn = Tile("broken / fixed", f"{count(broken)} / {count(fixed)}", "examples, all suites", None, "flips")
+    return (*made[: _MAX_TILES - 1], churn)
+
+
+def absolute(verdict: Verdict) -> bool:
+    """Whether the gate looks at the candidate alone, so that its numbers are rates and not differences."""
+    return verdict.lost is None and not _is_difference(verdict.gate)
+
+
+def bounds(verdict: Verdict) -> str:
+    """What was observed with its bounds: `+1.2 (−0.4 to +2.8) points`, or `97.0% (95.1 to 98.2%)`."""
+    seen = verdict.observed
+    if seen is None:
+        return "not measured"
+    if absolute(verdict):
+        return f"{percent(seen.value)} ({percent_interval(seen.low, seen.high)})"
+    return f"{points(seen.value)} ({interval(seen.low, seen.high)}) points"
+
+
+def rule(verdict: Verdict) -> str:
+    """The gate in words: `at least 95.0%`, `drop at most 2.0 points`, `gain at least 20.0 points`, `measured`."""
+    size = 100 * abs(verdict.required)
+    if "-drop<=" in verdict.gate:
+        return f"drop at most {size:.1f} points"
+    if "-gain>=" in verdict.gate:
+        return f"gain at least {size:.1f} points"
+    return f"at least {percent(verdict.required)}" if ">=" in verdict.gate else verdict.gate
+
+
+def _is_difference(gate: str) -> bool:
+    return "-drop<=" in gate or "-gain>=" in gate
+
+
+def _of(run: Run, model: str) -> tuple[Verdict, ...]:
+    return tuple(each for each in run.verdicts if each.model == model)
+
+
+def _banner(outcome: Outcome, sentence: str, verdicts: Sequence[Verdict]) -> Banner:
+    counted = [each for each in verdicts if not each.advisory]
+    settled = sorted((v for v in counted if v.outcome is not Outcome.PASS), key=lambda v: _RANK.index(v.outcome))
+    if not settled and outcome is Outcome.PASS:
+        settled = sorted((v for v in counted if v.observed is not None), key=_slack)[:1]
+    return Banner(outcome, sentence, tuple(Decider(each, _would_change(each)) for each in settled))
+
+
+def _decision(run: Run, name: str, verdicts: Sequence[Verdict]) -> str:
+    counted = [each for each in verdicts if not each.advisory]
+    outcome, total = aggregate(tuple(verdicts)), _gates(len(counted))
+    if len(run.candidates) == 1 and outcome is not run.outcome:
+        return f"No verdict on {name}: the run ended {run.outcome}."
+    hit = _share(counted, outcome)
+    match outcome:
+        case Outcome.PASS if run.partial:
+            return f"{name} passed the {total} that ran, but the run is partial: this is no decision to ship."
+        case Outcome.PASS:
+            return f"{name} may ship: {'the gate' if len(counted) == 1 else f'all {total}'} passed."
+        case Outcome.FAIL:
+            return f"Do not ship {name}: {hit} failed."
+        case Outcome.INCONCLUSIVE:
+            return f"Cannot tell whether {name} may ship: {hit} undecided."
+        case _:
+            return f"No verdict on {name}: {hit} not measured."
+
+
+def _base_sentence(run: Run) -> str:
+    counted = [each for each in run.verdicts if not each.advisory]
+    hit = _share(counted, run.outcome)
+    match run.outcome:
+        case Outcome.PASS:
+            return f"The base alone passes {_gates(len(counted))}; no candidate was measured."
+        case Outcome.FAIL:
+            return f"The base alone misses the bar: {hit} failed."
+        case Outcome.INCONCLUSIVE:
+            return f"Cannot tell whether the base meets the bar: {hit} undecided."
+        case _:
+            return f"No verdict on the base: {hit} not measured."
+
+
+def _many(run: Run, passed: int) -> str:
+    total = len(run.candidates)
+    if run.outcome is Outcome.PASS:
+        return f"{'Both' if total == _PAIR else f'All {total}'} candidates passed" + (
+            ", but the run is partial." if run.partial else " and may ship."
+        )
+    return f"{passed} of {total} candidates passed; the run as a whole is {run.outcome}."
+
+
+def _share(counted: Sequence[Verdict], outcome: Outcome) -> str:
+    alike = {Outcome.INVALID, Outcome.NOT_RUN} if outcome is Outcome.INVALID else {outcome}
+    return f"{sum(each.outcome in alike for each in counted)} of {_gates(len(counted))}"
+
+
+def _gates(number: int) -> str:
+    return "1 gate" if number == 1 else f"{number} gates"
+
+
+def _would_change(verdict: Verdict) -> str:
+    seen = verdict.observed
+    if verdict.outcome is Outcome.PASS:
+        return ""
+    if seen is None or verdict.outcome in {Outcome.INVALID, Outcome.NOT_RUN}:
+        return "a complete measurement: mend the cause and run again; stored answers are reused."
+    if verdict.outcome is Outcome.INCONCLUSIVE and verdict.needed is not None:
+        return f"about {count(verdict.needed)} examples; this run had {count(verdict.n)}."
+    if absolute(verdict):
+        return f"a lower bound of {percent(verdict.required)} or more; it is {percent(seen.low)}."
+    return f"a lower bound of {points(_floor(verdict))} points or more; it is {points(seen.low)}."
+
+
+def _floor(verdict: Verdict) -> float:
+    """The least lower bound that passes, as a signed difference (or a rate)."""
+    return -abs(verdict.required) if "-drop<=" in verdict.gate else verdict.required
+
+
+def _slack(verdict: Verdict) -> float:
+    return verdict.observed.low - _floor(verdict) if verdict.observed is not None else 0.0
+
+
+def _telling(verdict: Verdict) -> int:
+    if "-gain>=" in verdict.gate:
+        return 2
+    return 1 if absolute(verdict) else 0
+
+
+def _tile(verdict: Verdict) -> Tile:
+    seen = verdict.observed
+    if seen is None:
+        raise ValueError("a tile needs a measured verdict")
+    if absolute(verdict):
+        value, detail = (
+            percent(seen.value),
+            f"{percent_interval(seen.low, seen.high)}, needs {percent(verdict.required)}",
+        )
+    else:
+        value, detail = f"{points(seen.value)} pts", f"{interval(seen.low, seen.high)}, needs {points(_floor(verdict))}"
+    label = verdict.suite if verdict.suite == verdict.metric else f"{verdict.suite} · {verdict.metric}"
+    return Tile(label, value, detail, verdict.outcome, "suites")

@@ -1,0 +1,257 @@
+"""A finished run directory as one frozen value; what is missing, malformed or altered is refused by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from harness.errors import BadRunDirectory
+from harness.types import Estimate, FinishReason, ModelRef, Outcome, Row, Score, Verdict
+from reports.document import Document, parse, read_bytes
+
+__all__ = ["Key", "PlannedSuite", "Result", "Run", "aggregate", "load", "verdict"]
+
+SCHEMA_VERSION = 1
+
+Kind = TypeVar("Kind", bound=StrEnum)
+
+
+class Key(NamedTuple):
+    """Names one measurement of a run."""
+
+    suite: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one metric came to in one measurement.
+
+    Attributes:
+        estimate: mean over all planned rows, in [0, 1]; None when a row is unscored.
+        n: planned rows.
+        unscored: rows without a score.
+        seconds: spent measuring; 0.0 when every answer came from the store.
+        fresh: answers computed by this run; the others came from the store.
+        attempts: runs that computed answers of this model on this suite.
+        notes: what a reader must know.
+    """
+
+    suite: str
+    model: str
+    metric: str
+    estimate: Estimate | None
+    n: int
+    unscored: int
+    seconds: float
+    fresh: int
+    attempts: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSuite:
+    """What the plan says of a suite.
+
+    Attributes:
+        name: the suite's name.
+        version: the author's.
+        layers: hash of each layer that must be equal before two results may be compared.
+        guards: whether all its gates bound a drop, so that it watches over what the base could do before.
+        keeps: whether it keeps only those examples that the base passes: a regression set.
+    """
+
+    name: str
+    version: int
+    layers: Mapping[str, str]
+    guards: bool
+    keeps: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Everything that a page may show. `models[0]` is the base; `rows` keeps each suite's order."""
+
+    folder: Path
+    outcome: Outcome
+    partial: bool
+    models: tuple[ModelRef, ...]
+    results: tuple[Result, ...]
+    rows: Mapping[Key, tuple[Row, ...]]
+    verdicts: tuple[Verdict, ...]
+    suites: tuple[PlannedSuite, ...]
+    plan: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    receipt: Mapping[str, Any]
+
+    @property
+    def base(self) -> ModelRef:
+        """The model that the others are compared with."""
+        return self.models[0]
+
+    @property
+    def candidates(self) -> tuple[ModelRef, ...]:
+        """The models to decide about; empty when only the base was measured."""
+        return self.models[1:]
+
+
+def load(folder: Path) -> Run:
+    """Read a run directory.
+
+    Raises:
+        BadRunDirectory: unfinished, malformed, records that differ from the receipt, or an outcome that its own
+            verdicts contradict.
+    """
+    path = folder / "run.json"
+    if not path.is_file():
+        raise BadRunDirectory(f"{folder}: has no run.json, so no finished run; run again with the same --run-dir")
+    document = parse(read_bytes(path), str(path))
+    if document.integer("schema_version") != SCHEMA_VERSION:
+        raise document.wrong("schema_version", str(SCHEMA_VERSION))
+    models = tuple(_model(item) for item in document.list_of("models"))
+    if not models:
+        raise document.wrong("models", "a list that starts with the base")
+    plan = Document(f"{path}: plan", document.mapping("plan"))
+    run = Run(
+        folder=folder,
+        outcome=_member(document, "outcome", Outcome),
+        partial=document.flag("partial"),
+        models=models,
+        results=tuple(_result(item) for item in document.list_of("results")),
+        rows=_records(folder, document),
+        verdicts=tuple(verdict(item) for item in document.list_of("verdicts")),
+        suites=tuple(_suite(item) for item in plan.list_of("suites")),
+        plan=plan.values,
+        environment=document.mapping("environment"),
+        receipt=document.mapping("receipt"),
+    )
+    if run.outcome is Outcome.PASS and aggregate(run.verdicts) is not Outcome.PASS:
+        raise BadRunDirectory(f"{path}: says PASS, but its verdicts do not; run `tunegate verify {folder}`")
+    return run
+
+
+def aggregate(verdicts: tuple[Verdict, ...]) -> Outcome:
+    """One outcome for many verdicts; only all green is green, and none at all is INVALID. Advisory ones are left out."""
+    outcomes = {each.outcome for each in verdicts if not each.advisory}
+    if not outcomes or outcomes & {Outcome.INVALID, Outcome.NOT_RUN}:
+        return Outcome.INVALID
+    return next(o for o in (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS) if o in outcomes)
+
+
+def verdict(item: Document) -> Verdict:
+    """One entry of `verdicts` in run.json."""
+    return Verdict(
+        outcome=_member(item, "outcome", Outcome),
+        suite=item.text("suite"),
+        gate=item.text("gate"),
+        model=item.text("model"),
+        metric=item.text("metric"),
+        observed=None if item.absent("observed") else _estimate(item, "observed", item.text("method")),
+        required=item.number("required"),
+        n=item.integer("n"),
+        gained=None if item.absent("gained") else item.integer("gained"),
+        lost=None if item.absent("lost") else item.integer("lost"),
+        detectable=None if item.absent("detectable") else item.number("detectable"),
+        needed=None if item.absent("needed") else item.integer("needed"),
+        reason=item.text("reason"),
+        advisory=item.flag("advisory"),
+    )
+
+
+def _estimate(item: Document, key: str, method: str) -> Estimate:
+    return Estimate(item.number(key), item.number("low"), item.number("high"), item.integer("n"), method)
+
+
+def _result(item: Document) -> Result:
+    return Result(
+        suite=item.text("suite"),
+        model=item.text("model"),
+        metric=item.text("metric"),
+        estimate=None if item.absent("value") else _estimate(item, "value", "two-sided 95 %"),
+        n=item.integer("n"),
+        unscored=item.integer("unscored"),
+        seconds=item.number("seconds"),
+        fresh=item.integer("fresh"),
+        attempts=item.integer("attempts"),
+        notes=item.texts("notes"),
+    )
+
+
+def _suite(item: Document) -> PlannedSuite:
+    gates = item.list_of("gates")
+    return PlannedSuite(
+        name=item.text("name"),
+        version=item.integer("version"),
+        layers=item.mapping("fingerprint"),
+        guards=bool(gates) and not any(gate.absent("max_drop") for gate in gates),
+        keeps=not item.absent("keep"),
+    )
+
+
+def _model(item: Document) -> ModelRef:
+    return ModelRef(
+        name=item.text("name"),
+        base=item.text("base"),
+        revision=None if item.absent("revision") else item.text("revision"),
+        adapter=None if item.absent("adapter") else item.text("adapter"),
+        quantization=item.text("quantization"),
+        dtype=item.text("dtype"),
+        train_config=None if item.absent("train_config") else item.mapping("train_config"),
+        fingerprint=item.text("fingerprint"),
+        digests=item.mapping("digests"),
+    )
+
+
+def _records(folder: Path, document: Document) -> dict[Key, tuple[Row, ...]]:
+    """Rows of every measurement that the receipt names; the pools that a suite only kept rows from are left aside."""
+    receipt = Document(f"{document.where}: receipt", document.mapping("receipt"))
+    rows: dict[Key, tuple[Row, ...]] = {}
+    for name, value in receipt.mapping("records").items():
+        entry = Document(f"{receipt.where}: {name}", value if isinstance(value, dict) else {})
+        if entry.absent("pool"):
+            key = Key(entry.text("suite"), entry.text("model"))
+            rows[key] = _rows(folder, name, entry)
+    return rows
+
+
+def _rows(folder: Path, name: str, entry: Document) -> tuple[Row, ...]:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BadRunDirectory(f"{entry.where}: lies outside of the run directory; measure again into a new --run-dir")
+    content = read_bytes(path)
+    if sha256(content).hexdigest() != entry.text("sha256"):
+        raise BadRunDirectory(f"{path}: differs from the receipt, so it was edited or cut; measure again")
+    lines = content.split(b"\n")
+    rows = tuple(_row(parse(line, f"{path}:{number}")) for number, line in enumerate(lines, 1) if line)
+    if len(rows) != entry.integer("rows"):
+        raise entry.wrong("rows", f"{len(rows)}, the rows of the file")
+    return rows
+
+
+def _row(item: Document) -> Row:
+    return Row(
+        id=item.text("id"),
+        cluster=item.text("cluster"),
+        tags=item.texts("tags"),
+        prompt=item.text("prompt"),
+        target=item.text("target"),
+        output=item.text("output"),
+        finish_reason=_member(item, "finish_reason", FinishReason),
+        prompt_tokens=item.integer("prompt_tokens"),
+        new_tokens=item.integer("new_tokens"),
+        scores=tuple(_score(score) for score in item.list_of("scores")),
+    )
+
+
+def _score(item: Document) -> Score:
+    value = None if item.absent("value") else item.number("value")
+    return Score(item.text("metric"), value, item.text("answer"), item.text("reason_code"))
+
+
+def _member(item: Document, key: str, kind: type[Kind]) -> Kind:
+    try:
+        return kind(item.text(key))
+    except ValueError:
+        raise item.wrong(key, f"one of {', '.join(kind)}") from None

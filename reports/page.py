@@ -1,0 +1,169 @@
+"""Everything the page says, as one value: the template only lays it out."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from harness.types import Json, ModelRef, Outcome, Verdict
+from reports.examples import Gallery, galleries
+from reports.figures import forest, slopes
+from reports.headline import Banner, Tile, candidate_banner, run_banner, tiles
+from reports.load import PlannedSuite, Run
+from reports.sections import Cause, Health, Line, SuiteSlices, causes, health, lines, slices
+
+__all__ = ["Page", "Subject", "build"]
+
+WIDE, NARROW = 1060, 340
+"""Pixels: each chart is drawn for a desk and for a telephone, and the style sheet shows one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One chart at both widths, with the sentence that says what it shows; empty pictures when there is nothing to draw."""
+
+    wide: Markup
+    narrow: Markup
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sliced:
+    """The slices of one suite, drawn."""
+
+    table: SuiteSlices
+    figure: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What there is to say of one model: a candidate beside the base, or the base alone."""
+
+    model: ModelRef
+    alone: bool
+    banner: Banner
+    tiles: tuple[Tile, ...]
+    lines: tuple[Line, ...]
+    forest: Figure
+    galleries: tuple[Gallery, ...]
+    causes: tuple[Cause, ...]
+    forgetting: tuple[Sliced, ...]
+    regression: tuple[Line, ...]
+    slices: tuple[SuiteSlices, ...]
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The whole page. `training` and `packages` are name and value; `limit` is how many examples each list shows."""
+
+    title: str
+    run: Run
+    banner: Banner
+    subjects: tuple[Subject, ...]
+    health: tuple[Health, ...]
+    cost: tuple[tuple[str, float], ...]
+    training: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    environment: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+    limit: int
+
+
+def build(run: Run, limit: int) -> Page:
+    """Work out the page of a run; `limit` >= 0 bounds the examples shown in each list."""
+    names = [model.name for model in run.candidates]
+    title = f"{', '.join(names)} against {run.base.name}" if names else f"{run.base.name} alone"
+    return Page(
+        title=title,
+        run=run,
+        banner=run_banner(run),
+        subjects=tuple(_subject(run, model, limit) for model in run.candidates or (run.base,)),
+        health=health(run),
+        cost=tuple(_cost(run.environment.get("usage", {}))),
+        training=tuple((m.name, tuple(_flat(m.train_config))) for m in run.models if m.train_config),
+        environment=tuple(_flat(run.environment)),
+        warnings=tuple(dict.fromkeys(_warnings(run))),
+        limit=limit,
+    )
+
+
+def _subject(run: Run, model: ModelRef, limit: int) -> Subject:
+    alone = model.name == run.base.name
+    table = lines(run, model.name)
+    verdicts = tuple(each for each in run.verdicts if each.model == model.name)
+    once = {line.suite: line.transitions for line in reversed(table) if line.transitions}
+    guards = [suite.name for suite in run.suites if suite.guards and not suite.keeps]
+    kept = {suite.name for suite in run.suites if suite.keeps}
+    tasks = [suite.name for suite in run.suites if suite.name not in {*guards, *kept}]
+    return Subject(
+        model=model,
+        alone=alone,
+        banner=candidate_banner(run, model.name),
+        tiles=tiles(
+            verdicts,
+            fixed=sum(each.fixed for each in once.values()),
+            broken=sum(each.broken for each in once.values()),
+            paired=not alone,
+        ),
+        lines=table,
+        forest=Figure(forest(table, WIDE), forest(table, NARROW), _forest_caption(table)),
+        galleries=galleries(run, model.name, limit),
+        causes=causes(run, model.name),
+        forgetting=tuple(_sliced(each) for each in slices(run, model.name, guards)),
+        regression=tuple(line for line in table if line.suite in kept),
+        slices=slices(run, model.name, [*tasks, *kept]),
+        verdicts=verdicts,
+    )
+
+
+def _sliced(table: SuiteSlices) -> Sliced:
+    lost = sum(each.delta is not None and each.delta < 0 for each in table.slices)
+    caption = f"{lost} of {len(table.slices)} slices of {table.suite} have fewer right answers than with the base."
+    return Sliced(table, Figure(slopes(table.slices, WIDE), slopes(table.slices, NARROW), caption))
+
+
+def _forest_caption(table: Iterable[Line]) -> str:
+    drawn = [line for line in table if line.bounds is not None and line.floor is not None]
+    inside = sum(line.bounds.low >= line.floor for line in drawn if line.bounds and line.floor is not None)
+    return f"{inside} of {len(drawn)} intervals stay clear of the shaded zone, which the gate does not allow."
+
+
+def _cost(usage: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Figures of the engine, when this run computed anything."""
+    seconds, tokens, memory = (usage.get(key) for key in ("seconds", "new_tokens", "peak_memory_bytes"))
+    if memory:
+        yield "peak memory, MB", memory / 1e6
+    if seconds and tokens:
+        yield "generated tokens per second", tokens / seconds
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, part in value.items():
+        if isinstance(part, dict) and part:
+            yield from _flat(part, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _plain(part)
+
+
+def _plain(value: Json) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    return {None: "none", True: "yes", False: "no"}[value] if value is None or isinstance(value, bool) else str(value)
+
+
+def _warnings(run: Run) -> Iterator[str]:
+    if run.partial:
+        yield "This run is partial: " + "; ".join(map(str, run.plan.get("partial_reasons", []))) + "."
+    for result in run.results:
+        yield from (f"{result.suite} on {result.model}: {note}" for note in result.notes)
+        if result.unscored:
+            yield f"{result.suite} on {result.model}: {result.unscored} of {result.n} rows have no {result.metric} score."
+    for model in run.models:
+        if not model.fingerprint:
+            yield f"{model.name} could not be identified, so nothing ties these numbers to its weights."
+        if (model.quantization, model.dtype) != (run.base.quantization, run.base.dtype):
+            yield f"{model.name} ran as {model.quantization}, {model.dtype}; the base as {run.base.quantization}, {run.base.dtype}."
+    for each in run.verdicts:
+        if each.advisory and each.outcome is not Outcome.PASS:
+            yield f"Advisory gate {each.gate} of {each.suite} on {each.model} ended {each.outcome}; it does not decide."

@@ -1,0 +1,103 @@
+"""Base and candidate on the same examples: who became right, who became wrong."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.errors import Incomparable
+from harness.types import Row
+from reports.load import Key, Run
+
+__all__ = ["Change", "Pair", "Transitions", "changed", "pairs", "primary_metric", "transitions"]
+
+
+class Change(StrEnum):
+    """What became of one example. An example is right when its score is 1."""
+
+    BOTH_RIGHT = "both right"
+    FIXED = "fixed"
+    BROKEN = "broken"
+    BOTH_WRONG = "both wrong"
+    UNSCORED = "unscored"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One example as both models answered it; in a run of the base alone `candidate` is the base's row too."""
+
+    base: Row
+    candidate: Row
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Transitions:
+    """How many examples took which way."""
+
+    both_right: int
+    fixed: int
+    broken: int
+    both_wrong: int
+    unscored: int
+
+    @property
+    def churn(self) -> float | None:
+        """Share of examples that changed sides, in [0, 1]; None without examples."""
+        total = self.both_right + self.fixed + self.broken + self.both_wrong + self.unscored
+        return (self.fixed + self.broken) / total if total else None
+
+
+def pairs(run: Run, suite: str, model: str, metric: str) -> tuple[Pair, ...]:
+    """Both models' rows side by side, in the suite's order; empty when either was not measured.
+
+    Raises:
+        Incomparable: the two measurements hold different examples.
+    """
+    base = run.rows.get(Key(suite, run.base.name), ())
+    candidate = run.rows.get(Key(suite, model), ())
+    if not base or not candidate:
+        return ()
+    if [row.id for row in base] != [row.id for row in candidate]:
+        raise Incomparable(
+            f"suite '{suite}': '{run.base.name}' and '{model}' hold different examples; measure both again"
+        )
+    return tuple(Pair(old, new, _change(old, new, metric)) for old, new in zip(base, candidate, strict=True))
+
+
+def transitions(paired: Sequence[Pair]) -> Transitions:
+    """Count the changes."""
+    counts = dict.fromkeys(Change, 0)
+    for pair in paired:
+        counts[pair.change] += 1
+    return Transitions(
+        both_right=counts[Change.BOTH_RIGHT],
+        fixed=counts[Change.FIXED],
+        broken=counts[Change.BROKEN],
+        both_wrong=counts[Change.BOTH_WRONG],
+        unscored=counts[Change.UNSCORED],
+    )
+
+
+def changed(paired: Sequence[Pair], change: Change) -> tuple[Pair, ...]:
+    """The pairs that took one way, in order."""
+    return tuple(pair for pair in paired if pair.change is change)
+
+
+def primary_metric(run: Run, suite: str) -> str:
+    """The metric that the suite is judged by: that of its first gate, else the first one measured."""
+    return next(_metrics(run, suite))
+
+
+def _metrics(run: Run, suite: str) -> Iterator[str]:
+    measured = [result.metric for result in run.results if result.suite == suite]
+    yield from (each.metric for each in run.verdicts if each.suite == suite and each.metric in measured)
+    yield from measured
+
+
+def _change(base: Row, candidate: Row, metric: str) -> Change:
+    old, new = base.score(metric).value, candidate.score(metric).value
+    if old is None or new is None:
+        return Change.UNSCORED
+    if old >= 1:
+        return Change.BOTH_RIGHT if new >= 1 else Change.BROKEN
+    return Change.FIXED if new >= 1 else Change.BOTH_WRONG
