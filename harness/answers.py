@@ -1,7 +1,7 @@
 """How prompts get answered: what the store knows is not computed again, what is computed is stored at once."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from harness.backends import Backend, Prompt
@@ -54,7 +54,9 @@ def answer(
         NotMeasured: the model was not identified, or the backend left prompts without an answer.
     """
     if not model.fingerprint:
-        raise NotMeasured(f"model {model.name!r} was not identified, so its answers cannot be told from another model's")
+        raise NotMeasured(
+            f"model {model.name!r} was not identified, so its answers cannot be told from another model's"
+        )
     context = {
         "version": KEY_VERSION,
         "model": model.fingerprint,
@@ -78,7 +80,9 @@ def answer(
         engine.backend.generate(model, [wanted[key] for key in part], sampling, keep)
 
     if missing := sum(key not in known for key in keys):
-        raise NotMeasured(f"suite {suite!r}: backend {engine.backend.name!r} left {missing} of {len(keys)} prompts unanswered")
+        raise NotMeasured(
+            f"suite {suite!r}: backend {engine.backend.name!r} left {missing} of {len(keys)} prompts unanswered"
+        )
     return [known[key] for key in keys], len(wanted)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -14,7 +14,17 @@ from harness.types import Json, ModelRef, SuiteResult, Verdict
 
 __all__ = ["environment", "model_json", "result_json", "verdict_json"]
 
-PACKAGES = ("tunegate", "torch", "transformers", "peft", "bitsandbytes", "lm-eval", "safetensors", "tokenizers", "pytest")
+PACKAGES = (
+    "tunegate",
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "lm-eval",
+    "safetensors",
+    "tokenizers",
+    "pytest",
+)
 CONFIDENCE = 0.95
 
 

@@ -48,7 +48,7 @@ class PassedByBase:
         required = self.at_least if whole else 1
         if len(ids) < required:
             raise NotMeasured(
-                f"suite {result.suite!r}: the base passes {len(ids)} of {size} pool rows in {len(pools)} of {len(pools)} "
+                f"suite {result.suite!r}: the base passes {len(ids)} of {size} pool rows in each of {len(pools)} "
                 f"measurements, {required} are required; give it a larger or easier pool"
             )
         how = (
@@ -57,9 +57,7 @@ class PassedByBase:
             else f"chosen by {len(pools)} measurements with different batches; the base shown is a fresh one"
         )
         note = f"{len(ids)} of {size} pool rows kept because the base passes them; {how}"
-        return replace(
-            result, rows=tuple(row for row in result.rows if row.id in ids), notes=(*result.notes, note)
-        )
+        return replace(result, rows=tuple(row for row in result.rows if row.id in ids), notes=(*result.notes, note))
 
 
 def passed_by_base(metric: str, *, at_least: int = 400, repeats: int = 3) -> PassedByBase:

@@ -56,7 +56,7 @@ class RunDirectory:
             if resumed:
                 _refuse_foreign(path, spec)
             else:
-                head = {"id": secrets.token_hex(6), "created_at": _now(), "command": redacted(command)}
+                head: dict[str, Json] = {"id": secrets.token_hex(6), "created_at": _now(), "command": redacted(command)}
                 _make(path, {**spec, **head})
             lock = _lock(path)
             if (path / RUN_FILE).exists():
@@ -91,9 +91,9 @@ def record_name(suite: str, model: str, pool: int | None = None) -> str:
     return f"{suite}--{model}{'' if pool is None else f'.pool{pool}'}.jsonl"
 
 
-def redacted(command: Sequence[str]) -> list[str]:
+def redacted(command: Sequence[str]) -> list[Json]:
     """A command line with the values of options and variables that look like secrets replaced by `***`."""
-    shown: list[str] = []
+    shown: list[Json] = []
     hide_next = False
     for word in command:
         name, equals, _ = word.partition("=")
@@ -144,7 +144,9 @@ def _refuse_foreign(path: Path, spec: Mapping[str, Json]) -> None:
     try:
         found = json.loads((path / PLAN_FILE).read_bytes())["digest"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadRunDirectory(f"--run-dir {path}: exists and holds no readable plan.json; give a new directory") from error
+        raise BadRunDirectory(
+            f"--run-dir {path}: exists and holds no readable plan.json; give a new directory"
+        ) from error
     if found != spec["digest"]:
         raise BadRunDirectory(
             f"--run-dir {path}: holds an unfinished run of another plan; repeat its command (see plan.json), "
@@ -160,7 +162,9 @@ def _lock(path: Path) -> int:
     except BlockingIOError as error:
         owner = os.read(file, 32).decode(errors="replace").strip() or "unknown"
         os.close(file)
-        raise BadRunDirectory(f"--run-dir {path}: process {owner} is running in it; wait, or give another one") from error
+        raise BadRunDirectory(
+            f"--run-dir {path}: process {owner} is running in it; wait, or give another one"
+        ) from error
     os.truncate(file, 0)
     os.write(file, f"{os.getpid()}\n".encode())
     return file

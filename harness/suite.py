@@ -38,7 +38,7 @@ class Measurable(Protocol):
         """Raised by the author whenever scores stop being comparable with earlier ones."""
 
     @property
-    def gates(self) -> tuple[Gate, ...]:
+    def gates(self) -> Sequence[Gate]:
         """What is decided on this suite, in the order shown."""
 
     @property
@@ -83,7 +83,7 @@ class Suite:
         render: how a row becomes a prompt, such as `chat(system="...")`.
         sampling: how text is generated.
         metrics: what scores the answers; the first is the headline.
-        gates: what is decided; may be empty for a suite that only informs.
+        gates: what is decided, at least one; an advisory gate only informs.
         keep: look only at rows that the base passes, see `passed_by_base`.
         uses_adapter_prompt: the system text must equal the one an adapter was trained with, if it pinned one.
             Only a text that is not empty is compared.
@@ -95,7 +95,7 @@ class Suite:
     render: PromptSpec
     sampling: Sampling
     metrics: Sequence[Metric]
-    gates: tuple[Gate, ...] | list[Gate] = ()  # type: ignore[assignment]
+    gates: Sequence[Gate]
     keep: PassedByBase | None = None
     uses_adapter_prompt: bool = True
 
@@ -117,7 +117,10 @@ class Suite:
 
     def plan(self, limit: int | None = None) -> tuple[Example, ...]:
         """See `Measurable.plan`."""
-        return nested_slice(self.examples.read(), limit)
+        examples = self.examples.read()
+        for metric in self.metrics:
+            metric.refuse_unfit(examples)
+        return nested_slice(examples, limit)
 
     def fingerprint(self, planned: Sequence[Example]) -> Mapping[str, str]:
         """See `Measurable.fingerprint`."""
@@ -186,6 +189,8 @@ def refuse_bad_spec(suite: Measurable) -> None:
         raise BadSpec(f"suite {suite.name!r}: version={suite.version} must be at least 1")
     if not suite.metric_names:
         raise BadSpec(f"suite {suite.name!r}: no metrics; nothing would be scored")
+    if not suite.gates:
+        raise BadSpec(f"suite {suite.name!r}: no gates; nothing would be decided, add one (advisory=True only informs)")
     for what, names in (("metric", suite.metric_names), ("gate", tuple(map(str, suite.gates)))):
         if twice := [name for name in names if names.count(name) > 1]:
             raise BadSpec(f"suite {suite.name!r}: {what} {twice[0]!r} is given twice")
@@ -193,7 +198,9 @@ def refuse_bad_spec(suite: Measurable) -> None:
     for metric in judged:
         if metric not in suite.metric_names:
             known = ", ".join(suite.metric_names)
-            raise BadSpec(f"suite {suite.name!r}: a gate or keep is on {metric!r}, which no metric scores; known: {known}")
+            raise BadSpec(
+                f"suite {suite.name!r}: no metric scores {metric!r}, which a gate or keep needs; known: {known}"
+            )
 
 
 def _scores(

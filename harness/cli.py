@@ -1,0 +1,84 @@
+"""The command line: composition root of everything that is not pytest. `tunegate`, or `python -m harness.cli`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.errors import HarnessError
+
+__all__ = ["main"]
+
+EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 10, "INVALID": 11}
+USAGE = 4
+RunDir = Annotated[
+    Path, typer.Argument(metavar="RUN_DIR", help="A run directory, such as runs/20260101-120000-a1b2c3.")
+]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Evaluation-first quality gate for LoRA and QLoRA fine-tunes. The gate itself is: "
+    "pytest suites/ --model BASE --adapter DIR",
+)
+
+
+@app.callback()
+def root() -> None:
+    """Keep subcommands subcommands, even when there is only one."""
+
+
+@app.command()
+def verify(
+    run_dir: RunDir,
+    allow_partial: Annotated[  # noqa: FBT002  # a flag of the command line
+        bool, typer.Option("--allow-partial", help="Accept a run that left rows or gates out (--limit, -k, --lf).")
+    ] = False,
+) -> None:
+    """Recompute every verdict of a finished run from its records, and say whether run.json is right.
+
+    Exits with the run's own code when everything agrees: 0 PASS, 1 FAIL, 10 INCONCLUSIVE, 11 INVALID.
+    Exits 11 when anything disagrees, when the receipt is missing, or when the run is partial without --allow-partial.
+    Needs neither model nor torch; CI trusts this, not pytest's exit code alone.
+    """
+    from harness.verify import verify as recompute
+
+    found = recompute(run_dir)
+    for line in found.disagreements:
+        typer.echo(f"DISAGREES {line}", err=True)
+    if found.partial and not allow_partial:
+        typer.echo(
+            f"REFUSED {run_dir}: partial run, it left rows or gates out; repeat it whole or add --allow-partial",
+            err=True,
+        )
+        raise typer.Exit(EXIT_CODES["INVALID"])
+    partial = " (partial)" if found.partial else ""
+    typer.echo(f"{'REJECTED' if found.disagreements else 'verified'}: {found.outcome}{partial} {run_dir}")
+    raise typer.Exit(EXIT_CODES[found.outcome])
+
+
+@app.command()
+def report(run_dir: RunDir) -> None:
+    """Rebuild report.html of a finished run from its files alone; needs neither model nor torch."""
+    from reports.html import write_report
+
+    typer.echo(write_report(run_dir))
+
+
+def main() -> None:
+    """Run the command line; every error a user can meet is one line on stderr, and exit code 4 (11 for verify)."""
+    from harness.errors import BadRunDirectory
+
+    try:
+        app()
+    except BadRunDirectory as error:
+        typer.echo(f"tunegate: {error}", err=True)
+        raise SystemExit(EXIT_CODES["INVALID"]) from None
+    except HarnessError as error:
+        typer.echo(f"tunegate: {error}", err=True)
+        raise SystemExit(USAGE) from None
+
+
+if __name__ == "__main__":
+    main()

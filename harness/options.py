@@ -1,0 +1,251 @@
+"""The options of `pytest suites/`: declared once, checked as they are read, turned into models and a backend."""
+
+import argparse
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.backends import Backend
+from harness.errors import UsageProblem
+from harness.types import Json, ModelRef
+
+if TYPE_CHECKING:  # pytest is the caller; the command line works without it
+    import pytest
+
+__all__ = ["AUTO", "BASE_NAME", "Options", "add_options", "make_backend", "models", "with_dtype"]
+
+AUTO = "auto"
+BASE_NAME = "base"
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for on the command line; see `add_options` for the meaning of each."""
+
+    model: str
+    adapter: tuple[str, ...]
+    base: str | None
+    backend: str
+    dtype: str
+    quantization: str
+    device: str
+    batch_size: int
+    limit: int | None
+    mmlu_dir: str | None
+    mmlu_revision: str | None
+    mmlu_fewshot: int
+    run_dir: Path | None
+    store: Path
+
+    @classmethod
+    def read(cls, values: Callable[[str], object]) -> "Options":
+        """Collect the options by name, as `config.getoption` gives them.
+
+        Raises:
+            UsageProblem: `--base` beside `--adapter`, or `--mmlu-dir` beside `--mmlu-revision`.
+        """
+        found = {field.name: values(f"tunegate_{field.name}") for field in fields(cls)}
+        options = cls(**found | {"adapter": tuple(found["adapter"] or ())})  # type: ignore[arg-type]  # argparse has no types
+        if options.base and options.adapter:
+            raise UsageProblem(
+                "--base beside --adapter: give --model BASE --adapter DIR, or --base BASE --model CANDIDATE"
+            )
+        if options.mmlu_dir and options.mmlu_revision:
+            raise UsageProblem("--mmlu-dir beside --mmlu-revision: give one source of MMLU")
+        return options
+
+    def spec(self) -> dict[str, Json]:
+        """What enters the plan: everything but where the run and the store lie."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if name not in {"run_dir", "store"}} | {
+            "adapter": list(self.adapter)
+        }
+
+
+def add_options(parser: "pytest.Parser") -> None:
+    """Declare every option, in one group."""
+    group = parser.getgroup("tunegate", "quality gate for fine-tuned models")
+
+    def add(name: str, **settings: object) -> None:
+        group.addoption(f"--{name}", dest=f"tunegate_{name.replace('-', '_')}", **settings)
+
+    add(
+        "model",
+        default="embedded",
+        metavar="REF",
+        type=reference,
+        help="base model: `embedded` (default), a folder, or a Hub id with optional @revision",
+    )
+    add(
+        "adapter",
+        action="append",
+        metavar="DIR",
+        type=adapter_folder,
+        help="LoRA adapter to judge against the base; repeat it for several candidates",
+    )
+    add(
+        "base",
+        default=None,
+        metavar="REF",
+        type=reference,
+        help="base to compare with when --model is itself the candidate (merged or fully fine-tuned)",
+    )
+    add(
+        "backend",
+        default="hf",
+        choices=("hf", "scripted"),
+        help="what answers: hf (transformers, default) or scripted (answers from a file, for trying out suites)",
+    )
+    add(
+        "dtype",
+        default=AUTO,
+        choices=(AUTO, "float32", "bfloat16", "float16"),
+        help="number format of the weights; auto (default) is float32 on a CPU and bfloat16 on a GPU",
+    )
+    add(
+        "quantization",
+        default="none",
+        choices=("none", "int8", "nf4"),
+        help="load the base quantised by bitsandbytes (default: none)",
+    )
+    add(
+        "device",
+        default=AUTO,
+        metavar="DEVICE",
+        help="torch device such as cpu or cuda:0; auto (default) takes a GPU when there is one",
+    )
+    add("batch-size", default=64, type=positive, metavar="N", help="prompts answered together (default: 64)")
+    add(
+        "limit",
+        default=None,
+        type=positive,
+        metavar="N",
+        help="measure only N rows of each suite, seeded and stratified; the run is marked partial (default: all)",
+    )
+    add(
+        "mmlu-dir",
+        default=None,
+        metavar="DIR",
+        type=folder,
+        help="MMLU as CSV files in DIR/dev and DIR/test instead of the suite's own questions",
+    )
+    add(
+        "mmlu-revision",
+        default=None,
+        metavar="SHA",
+        type=commit,
+        help="the real mmlu task from the Hub at this commit (40 hex digits) instead of the suite's own questions",
+    )
+    add("mmlu-fewshot", default=0, type=fewshot, metavar="K", help="worked examples before each question (default: 0)")
+    add(
+        "run-dir",
+        default=None,
+        type=Path,
+        metavar="DIR",
+        help="where plan, records, verdicts and report go (default: runs/<time>-<id>); an unfinished run is continued",
+    )
+    add(
+        "store",
+        default=Path(".tunegate"),
+        type=Path,
+        metavar="DIR",
+        help="where answers are kept between runs, on a local disk (default: .tunegate)",
+    )
+
+
+def models(options: Options) -> tuple[ModelRef, ...]:
+    """The base, then the candidates: each `--adapter`, or `--model` itself beside `--base`, or none."""
+    shared = ModelRef(name=BASE_NAME, base="", quantization=options.quantization, dtype=options.dtype)
+    base = _referred(shared, options.base or options.model)
+    taken = {BASE_NAME}
+    if options.base:
+        return base, replace(_referred(shared, options.model), name=_name(options.model, taken))
+    return base, *(replace(base, name=_name(folder, taken), adapter=folder) for folder in options.adapter)
+
+
+def make_backend(options: Options) -> Backend:
+    """The backend that `--backend` names; loads nothing but code."""
+    if options.backend == "scripted":
+        from harness.backends.scripted import ScriptedBackend
+
+        return ScriptedBackend()
+    from harness.backends.hf import HfBackend
+
+    return HfBackend(device=options.device, batch_size=options.batch_size)
+
+
+def with_dtype(model: ModelRef, policy: Mapping[str, str]) -> ModelRef:
+    """`model` with `auto` replaced by what suits the backend's device."""
+    if model.dtype != AUTO:
+        return model
+    return replace(model, dtype="bfloat16" if policy.get("device") == "cuda" else "float32")
+
+
+def reference(text: str) -> str:
+    """Converter: a model that exists here, or looks like a Hub id."""
+    if text == "embedded" or Path(text).exists() or HUB_ID.fullmatch(text.partition("@")[0]):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is no folder here and no Hub id (org/name); check the path")
+
+
+def adapter_folder(text: str) -> str:
+    """Converter: a folder that holds an adapter."""
+    if not Path(text).exists():
+        raise argparse.ArgumentTypeError(f"{text!r} does not exist; check the path, or train an adapter first")
+    if Path(text).is_dir() and not (Path(text) / "adapter_config.json").exists():
+        raise argparse.ArgumentTypeError(f"{text!r} holds no adapter_config.json; give the folder that PEFT saved")
+    return text.rstrip("/")
+
+
+def folder(text: str) -> str:
+    """Converter: an existing folder."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder; check the path")
+    return text
+
+
+def commit(text: str) -> str:
+    """Converter: a full commit hash, so that the data cannot change."""
+    if not COMMIT.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no commit; give 40 hex digits")
+    return text
+
+
+def positive(text: str) -> int:
+    """Converter: a whole number above 0."""
+    return _whole(text, least=1)
+
+
+def fewshot(text: str) -> int:
+    """Converter: a whole number, at least 0."""
+    return _whole(text, least=0)
+
+
+def _whole(text: str, least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {least}")
+    return number
+
+
+def _referred(model: ModelRef, text: str) -> ModelRef:
+    if text == "embedded" or Path(text).exists():
+        return replace(model, base=text)
+    name, _, revision = text.partition("@")
+    return replace(model, base=name, revision=revision or None)
+
+
+def _name(path: str, taken: set[str]) -> str:
+    """A readable name that is safe in file names and test ids, and new."""
+    stem = re.sub(r"[^a-z0-9]+", "-", Path(path).resolve().name.lower()).strip("-")[:48] or "candidate"
+    names: Sequence[str] = [stem, *(f"{stem}-{number}" for number in range(2, len(taken) + 3))]
+    name = next(name for name in names if name not in taken)
+    taken.add(name)
+    return name

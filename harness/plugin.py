@@ -1,0 +1,306 @@
+"""The pytest side: options, items, fixtures and exit codes. Everything that measures or decides is elsewhere.
+
+A test module is a suite file when it has a global `suite`; its `test_gate(gate, check)` becomes one item for each
+gate and candidate. A repository opts in with `pytest_plugins = ["harness.plugin"]` in its top conftest.py.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import HarnessError, UsageProblem
+from harness.gates import Gate
+from harness.options import Options, add_options, models
+from harness.plan import Item
+from harness.progress import TerminalProgress
+from harness.session import GateSession, items_of
+from harness.suite import Measurable
+from harness.types import Outcome, Verdict
+
+__all__ = ["EXIT_CODES", "FINISHED", "INTERRUPTED"]
+
+EXIT_CODES = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.INCONCLUSIVE: 10, Outcome.INVALID: 11}
+INTERRUPTED = 13
+"""Exit code of a run that was stopped and can be continued."""
+
+
+@dataclass(slots=True)
+class Collected:
+    """What collection has seen so far. Keyed by module or node id."""
+
+    gates: GateSession
+    suites: dict[str, Measurable] = field(default_factory=dict)
+    made: dict[str, int] = field(default_factory=dict)
+    header: list[str] = field(default_factory=list)
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+STATE = pytest.StashKey[Collected]()
+FINISHED = pytest.StashKey[tuple[Path, Any]]()
+"""(run directory, run.json) after a finished run; for whoever shows it."""
+
+
+class Hooks:
+    """Hooks that this plugin offers."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_tunegate_report(self, run_dir: Path) -> str | None:
+        """Write the report of a finished run; return one line that says where it is, or what went wrong."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks."""
+    pluginmanager.add_hookspecs(Hooks)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start with nothing collected."""
+    with _usage_errors():
+        config.stash[STATE] = Collected(GateSession(Options.read(config.getoption)))
+
+
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:
+    """Notice every suite, so that one without a gate test cannot go unmeasured."""
+    if name == "suite" and isinstance(collector, pytest.Module) and isinstance(obj, Measurable):
+        state = collector.config.stash[STATE]
+        state.suites[collector.nodeid] = _configured(obj, state.gates.options)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one item for each gate and candidate."""
+    if "check" not in metafunc.fixturenames:
+        return
+    suite = getattr(metafunc.module, "suite", None)
+    if not isinstance(suite, Measurable):
+        raise pytest.Collector.CollectError(
+            f"{metafunc.definition.nodeid}: its module has no `suite`, which `check` needs"
+        )
+    if hasattr(metafunc.config, "workerinput"):
+        raise pytest.Collector.CollectError("gate suites share one model in one process: run them without -n")
+    state = metafunc.config.stash[STATE]
+    base, *candidates = [model.name for model in models(state.gates.options)]
+    gates = items_of(suite, len(candidates))
+    metafunc.parametrize("gate", gates, ids=[str(gate) for gate in gates])
+    metafunc.parametrize("candidate", candidates or [base], indirect=True, scope="session")
+    state.made[metafunc.definition.nodeid] = len(gates) * max(1, len(candidates))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Turn the selected items into a plan; read and check all data."""
+    state = session.config.stash[STATE]
+    if session.testsfailed or not state.made:
+        return
+    with _usage_errors():
+        _refuse_idle_suites(state)
+        planned = [_planned(item) for item in session.items if isinstance(item, pytest.Function) and _is_gate(item)]
+        if not planned:
+            return
+        plan = state.gates.make_plan(_by_name(state), planned, _partial_reasons(session.config, state, len(planned)))
+    base, *candidates = [model.name for model in plan.models]
+    rows = sum(len(suite.examples) for suite in plan.suites)
+    state.header = [
+        f"base: {plan.models[0].base}; candidates: {', '.join(candidates) or f'none, {base} by itself'}",
+        f"suites: {', '.join(suite.name for suite in plan.suites)}; {rows:,} examples planned on each model",
+        *(f"partial: {reason}" for reason in plan.partial_reasons),
+    ]
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Say what is going to be measured."""
+    return config.stash[STATE].header
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Open the run directory before the first item; pytest's own loop follows."""
+    state = session.config.stash[STATE]
+    if state.gates.plan is None or session.config.option.collectonly:
+        return
+    with _usage_errors():
+        if session.testsfailed:
+            raise UsageProblem("a gate run needs every file to be collected; mend the errors above")
+        run_dir = state.gates.start(TerminalProgress(session.config))
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(f"run directory: {run_dir}")
+
+
+@pytest.fixture(scope="session")
+def candidate(request: pytest.FixtureRequest) -> str:
+    """Name of the model that is judged; session-wide, so that pytest keeps the items of one model together."""
+    return str(request.param)
+
+
+@pytest.fixture
+def check(request: pytest.FixtureRequest, candidate: str) -> Callable[[Gate | str], Verdict]:  # noqa: ARG001  # orders items
+    """Measure what this item needs, then offer `check(gate)`. What cannot be measured is an ERROR, not a failure."""
+    state, node = request.config.stash[STATE], request.node
+    try:
+        verdict = state.gates.verdict(node.nodeid)
+    except HarnessError as error:
+        state.errors[node.nodeid] = str(error)
+        pytest.fail(f"INVALID: {error}", pytrace=False)
+
+    def check(gate: Gate | str) -> Verdict:
+        """Let the item pass only if `gate` does."""
+        if str(gate) != verdict.gate:
+            raise UsageProblem(
+                f"{node.nodeid}: check got {gate}, this item is {verdict.gate}; pass on the fixture `gate`"
+            )
+        state.gates.verdicts[node.nodeid] = verdict
+        node.user_properties += _properties(verdict, state.gates)
+        if verdict.outcome is not Outcome.PASS and not verdict.advisory:
+            pytest.fail(f"{verdict.outcome}: {verdict.reason}", pytrace=False)
+        return verdict
+
+    return check
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Listen to reports with the session's state at hand."""
+    session.config.pluginmanager.register(_Reports(session.config.stash[STATE]), "tunegate-reports")
+
+
+@dataclass(slots=True, eq=False)
+class _Reports:
+    """Keeps whatever stands against believing an item: errors, skips, expected failures, reruns."""
+
+    state: Collected
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        gates, node = self.state.gates, report.nodeid
+        if gates.plan is None or not any(item.node == node for item in gates.plan.items):
+            return
+        decided = gates.verdicts.get(node)
+        if hasattr(report, "wasxfail"):
+            problem = "marked xfail; a gate is not expected to fail, remove the mark"
+        elif report.skipped:
+            problem = "skipped; a gate that was not measured cannot pass, remove the skip"
+        elif str(report.outcome) == "rerun":  # pytest-rerunfailures adds this outcome
+            problem = "run again after a failure; rerunning until green proves nothing, remove the reruns"
+        elif report.failed and (decided is None or decided.outcome is Outcome.PASS or report.when != "call"):
+            problem = self.state.errors.get(node) or _crash(report)
+        elif report.passed and report.when == "call" and decided is None:
+            problem = "its test never called check(gate)"
+        else:
+            return
+        gates.problems.setdefault(node, problem)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write the receipt and set the exit code. Never greener than pytest itself."""
+    state = session.config.stash[STATE]
+    if state.gates.evaluator is None:
+        return
+    if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
+        state.gates.abandon()
+        if exitstatus == pytest.ExitCode.INTERRUPTED:
+            session.exitstatus = INTERRUPTED
+        return
+    outcome = state.gates.finish()
+    run_dir = state.gates.evaluator.run.path
+    session.config.stash[FINISHED] = (run_dir, state.gates.finished)
+    session.exitstatus = EXIT_CODES[outcome] or exitstatus
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what came out and where it lies. Prints, never decides."""
+    evaluator = config.stash[STATE].gates.evaluator
+    if evaluator is None:
+        return
+    if FINISHED not in config.stash:
+        terminalreporter.write_line(f"interrupted: the same command with --run-dir {evaluator.run.path} continues it")
+        return
+    run_dir, run = config.stash[FINISHED]
+    line = config.hook.pytest_tunegate_report(run_dir=run_dir)
+    green = run["outcome"] == Outcome.PASS
+    partial = " (partial: not the whole gate)" if run["partial"] else ""
+    terminalreporter.write_line(f"outcome: {run['outcome']}{partial}", green=green, red=not green, bold=True)
+    terminalreporter.write_line(f"evidence: {run_dir}; check it with: tunegate verify {run_dir}")
+    if line:
+        terminalreporter.write_line(line)
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Show our complaints as pytest shows its own: one line, exit code 4."""
+    try:
+        yield
+    except UsageProblem as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _configured(suite: Measurable, options: Options) -> Measurable:
+    """Suites that run through lm-eval take their questions from where the options say."""
+    configured: Callable[..., Measurable] | None = getattr(suite, "configured", None)
+    if configured is None:
+        return suite
+    return configured(mmlu_dir=options.mmlu_dir, mmlu_revision=options.mmlu_revision, fewshot=options.mmlu_fewshot)
+
+
+def _is_gate(item: pytest.Function) -> bool:
+    return "check" in item.fixturenames and hasattr(item, "callspec")
+
+
+def _planned(item: pytest.Function) -> Item:
+    params = item.callspec.params
+    return Item(item.nodeid, item.module.suite.name, str(params["gate"]), str(params["candidate"]))
+
+
+def _refuse_idle_suites(state: Collected) -> None:
+    for module, suite in state.suites.items():
+        if not any(node.startswith(f"{module}::") for node in state.made):
+            raise UsageProblem(
+                f"{module}: suite {suite.name!r} has no gate test; add `def test_gate(gate, check): check(gate)`"
+            )
+
+
+def _by_name(state: Collected) -> dict[str, Measurable]:
+    suites: dict[str, Measurable] = {}
+    for module, suite in state.suites.items():
+        if suites.setdefault(suite.name, suite) is not suite:
+            raise UsageProblem(f"{module}: another suite is named {suite.name!r} too; names are unique in a run")
+    return suites
+
+
+def _partial_reasons(config: pytest.Config, state: Collected, selected: int) -> list[str]:
+    made = sum(state.made.values())
+    reasons = [f"{made - selected} of {made} gates were deselected"] if selected < made else []
+    # --lf and its kin skip whole files without telling anybody
+    kin = [f"--{name}" for name in ("lf", "stepwise") if config.getoption(name, False)]
+    return reasons + [f"{name} runs only some gates" for name in kin]
+
+
+def _properties(verdict: Verdict, gates: GateSession) -> list[tuple[str, object]]:
+    """What JUnit readers get to see of an item."""
+    seen = verdict.observed
+    values: dict[str, object] = {
+        "suite": verdict.suite,
+        "metric": verdict.metric,
+        "gate": verdict.gate,
+        "base": gates.plan.models[0].name if gates.plan else "",
+        "candidate": verdict.model,
+        "n": verdict.n,
+        "observed": seen.value if seen else None,
+        "low": seen.low if seen else None,
+        "high": seen.high if seen else None,
+        "required": verdict.required,
+        "outcome": verdict.outcome.value,
+    }
+    return [(name, "" if value is None else str(value)) for name, value in values.items()]
+
+
+def _crash(report: pytest.TestReport) -> str:
+    message = getattr(getattr(report.longrepr, "reprcrash", None), "message", "") or report.longreprtext
+    return f"crashed in {report.when}: {message.strip().partition(chr(10))[0] or 'no message'}"

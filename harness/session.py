@@ -1,0 +1,186 @@
+"""One gate session: from the test items that pytest selected to a run directory with a receipt.
+
+    collected suites ──plan──▶ Plan ──start──▶ run directory ──verdict(item)──▶ ... ──finish──▶ run.json
+
+Knows nothing of pytest's objects, so that plugin.py only translates.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.answers import Progress
+from harness.decide import undecided
+from harness.document import environment, model_json, result_json, verdict_json
+from harness.errors import UsageProblem
+from harness.evaluator import Evaluator
+from harness.fingerprint import digest
+from harness.gates import Gate, aggregate
+from harness.options import Options, make_backend, models
+from harness.plan import MEASURED, SCHEMA_VERSION, Item, Plan, plan_suite
+from harness.runs import PLAN_FILE, RECORDS, RunDirectory, new_run_path, sha256
+from harness.store import Store
+from harness.suite import Measurable
+from harness.types import Json, Outcome, Verdict
+
+__all__ = ["GateSession", "items_of"]
+
+RUNS = Path("runs")
+
+
+@dataclass(slots=True)
+class GateSession:
+    """What one pytest session plans, measures and decides.
+
+    Attributes:
+        options: from the command line.
+        plan: set by `make_plan`; None while no gate is selected.
+        evaluator: set by `start`.
+        verdicts: by node id, as gates decide.
+        problems: by node id, why an item cannot count although its gate may have decided.
+        finished: run.json, once written.
+    """
+
+    options: Options
+    plan: Plan | None = None
+    evaluator: Evaluator | None = None
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    finished: Mapping[str, Json] | None = None
+
+    def make_plan(self, suites: Mapping[str, Measurable], items: Sequence[Item], partial: Sequence[str]) -> Plan:
+        """Read the data of every selected suite and write down what is promised.
+
+        Args:
+            suites: by name; those without items are left out.
+            items: the selected test items.
+            partial: why they are less than everything.
+
+        Raises:
+            UsageProblem: data, gates or options that cannot lead to a verdict.
+        """
+        selected = {item.suite for item in items}
+        planned = tuple(plan_suite(suite, self.options.limit) for name, suite in suites.items() if name in selected)
+        short = [
+            f"--limit: {len(suite.examples)} of {suite.full} rows of suite {suite.name!r}"
+            for suite in planned
+            if not suite.whole
+        ]
+        self.plan = Plan(
+            suites=planned,
+            models=models(self.options),
+            items=tuple(items),
+            options=self.options.spec(),
+            partial_reasons=(*partial, *short),
+        )
+        return self.plan
+
+    def start(self, progress: Progress) -> Path:
+        """Open store and run directory; from here on only a receipt makes the run count.
+
+        Raises:
+            UsageProblem: one of them cannot be used.
+        """
+        assert self.plan is not None
+        store = Store(self.options.store)
+        run = RunDirectory.open(self.options.run_dir or new_run_path(RUNS), self.plan, sys.argv)
+        self.evaluator = Evaluator(self.plan, run, store, lambda: make_backend(self.options), progress)
+        return run.path
+
+    def verdict(self, node: str) -> Verdict:
+        """Measure what the item needs and decide it; HarnessError when it cannot be measured."""
+        assert self.evaluator is not None
+        return self.evaluator.verdict(self.item(node))
+
+    def item(self, node: str) -> Item:
+        """The planned item of a node id.
+
+        Raises:
+            UsageProblem: it was not planned.
+        """
+        for item in self.plan.items if self.plan else ():
+            if item.node == node:
+                return item
+        raise UsageProblem(f"{node}: is not in the plan; `check` belongs in a test that takes gate and check")
+
+    def abandon(self) -> None:
+        """Leave the run unfinished: no receipt, and the same command continues it."""
+        assert self.evaluator is not None
+        self.evaluator.run.close()
+        self.evaluator.store.close()
+
+    def finish(self) -> Outcome:
+        """Count verdicts against the plan and write run.json with the receipt."""
+        assert self.plan is not None
+        assert self.evaluator is not None
+        evaluator, run = self.evaluator, self.evaluator.run
+        verdicts = [self._final(item) for item in self.plan.items]
+        outcome = aggregate(verdicts)
+        document: dict[str, Json] = {
+            "schema_version": SCHEMA_VERSION,
+            "outcome": outcome.value,
+            "partial": bool(self.plan.partial_reasons),
+            "plan": dict(run.plan),
+            "environment": environment(evaluator.backend),
+            "models": [model_json(model) for model in evaluator.models],
+            "results": self._results(evaluator),
+            "verdicts": [verdict_json(item.node, final) for item, final in zip(self.plan.items, verdicts, strict=True)],
+            "receipt": {
+                "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "plan_sha256": sha256((run.path / PLAN_FILE).read_bytes()),
+                "records": {
+                    f"{RECORDS}/{name}": {
+                        "suite": file.suite,
+                        "model": file.model,
+                        "pool": file.pool,
+                        "rows": file.rows,
+                        "sha256": file.sha256,
+                    }
+                    for name, file in sorted(evaluator.records.items())
+                },
+            },
+        }
+        run.finish(document)
+        evaluator.store.close()
+        self.finished = document
+        return outcome
+
+    def _results(self, evaluator: Evaluator) -> list[Json]:
+        assert self.plan is not None
+        fingerprints = {model.name: model.fingerprint for model in evaluator.models}
+        entries: list[Json] = []
+        for (suite, model), result in evaluator.results.items():
+            attempts = evaluator.store.attempts(fingerprints[model], digest(dict(result.fingerprint)))
+            entries.extend(result_json(result, self.plan.suite(suite).suite.metric_names, attempts))
+        return entries
+
+    def _final(self, item: Item) -> Verdict:
+        """The item's verdict, unless something stands against believing it."""
+        assert self.plan is not None
+        planned = self.plan.suite(item.suite)
+        gate = gate_of(planned.suite, item.gate)
+        problem, decided = self.problems.get(item.node), self.verdicts.get(item.node)
+        if problem is None and decided is not None:
+            return decided
+        return undecided(
+            Outcome.INVALID if problem else Outcome.NOT_RUN,
+            gate,
+            suite=item.suite,
+            model=item.model,
+            metric=planned.suite.metric_names[0],
+            n=len(planned.examples),
+            reason=problem or "planned, but never run: the session ended before it",
+        )
+
+
+def items_of(suite: Measurable, candidates: int) -> list[Gate | str]:
+    """What is decided on `suite`: all its gates for candidates, without any the absolute ones, or `measured`."""
+    gates: list[Gate | str] = [gate for gate in suite.gates if candidates or gate.absolute]
+    return gates or [MEASURED]
+
+
+def gate_of(suite: Measurable, text: str) -> Gate | None:
+    """The gate of that text; None for `measured`."""
+    return next((gate for gate in suite.gates if str(gate) == text), None)

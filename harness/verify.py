@@ -1,0 +1,204 @@
+"""The second key: trusts neither pytest's exit code nor run.json, but recomputes every verdict from the records."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.decide import decide
+from harness.document import result_json, verdict_json
+from harness.errors import BadRunDirectory, HarnessError
+from harness.fingerprint import digest
+from harness.gates import Gate, aggregate
+from harness.keep import PassedByBase
+from harness.plan import MEASURED, SCHEMA_VERSION, gate_from
+from harness.records import read_rows
+from harness.runs import PLAN_FILE, RECORDS, RUN_FILE, sha256
+from harness.types import Estimate, Outcome, Row, SuiteResult, Verdict
+
+__all__ = ["Verified", "verify"]
+
+Document = Mapping[str, Any]
+UNMEASURED = frozenset({Outcome.INVALID.value, Outcome.NOT_RUN.value})
+COMPARED = ("value", "low", "high", "n", "unscored")
+TOLERANCE = 1e-9  # another scipy may differ in the last digits
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What came out of a verification.
+
+    Attributes:
+        outcome: recomputed; INVALID when anything disagrees.
+        partial: whether the run left rows or gates out.
+        disagreements: one line for each thing that is not as run.json says.
+    """
+
+    outcome: Outcome
+    partial: bool
+    disagreements: tuple[str, ...]
+
+
+def verify(run_dir: Path) -> Verified:
+    """Recompute results, verdicts and outcome of a finished run from its plan and records.
+
+    Raises:
+        BadRunDirectory: it holds no finished run of this version.
+    """
+    plan_bytes, plan, run = _read(run_dir)
+    files = _Files(run_dir, plan, run["receipt"]["records"])
+    found = [*_plan_faults(plan_bytes, plan, run), *files.faults()]
+    verdicts: list[Verdict] = []
+    if not found:
+        results = files.results()
+        found += _result_faults(plan, run, results)
+        for item, written in zip(plan["items"], run["verdicts"], strict=True):
+            verdict, fault = _recomputed(plan, item, written, results)
+            verdicts.append(verdict)
+            found += [fault] if fault else []
+    outcome = Outcome.INVALID if found else aggregate(verdicts)
+    if not found and outcome.value != run["outcome"]:
+        found.append(f"outcome: run.json says {run['outcome']}, the verdicts make it {outcome}")
+        outcome = Outcome.INVALID
+    return Verified(outcome, bool(plan["partial"]), tuple(found))
+
+
+def _read(run_dir: Path) -> tuple[bytes, Document, Document]:
+    if not run_dir.is_dir():
+        raise BadRunDirectory(f"{run_dir}: no such directory; give a run directory such as runs/<time>-<id>")
+    if not (run_dir / RUN_FILE).exists():
+        raise BadRunDirectory(f"{run_dir}: has no receipt ({RUN_FILE}); the run never finished, continue or repeat it")
+    try:
+        plan_bytes = (run_dir / PLAN_FILE).read_bytes()
+        plan, run = json.loads(plan_bytes), json.loads((run_dir / RUN_FILE).read_bytes())
+        versions = {plan["schema_version"], run["schema_version"]}
+        run["receipt"]["records"], run["verdicts"], run["results"], run["models"], plan["items"], plan["suites"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadRunDirectory(f"{run_dir}: plan.json or run.json cannot be read ({error!r})") from error
+    if versions != {SCHEMA_VERSION}:
+        raise BadRunDirectory(f"{run_dir}: written with schema {versions}, this version reads {SCHEMA_VERSION}")
+    return plan_bytes, plan, run
+
+
+def _plan_faults(plan_bytes: bytes, plan: Document, run: Document) -> Iterator[str]:
+    promise = {key: plan[key] for key in ("options", "suites", "models", "items")}
+    if plan["digest"] != digest(promise):
+        yield "plan.json: does not match its own digest; it was edited"
+    if run["receipt"]["plan_sha256"] != sha256(plan_bytes) or run["plan"] != plan:
+        yield "plan.json: is not the plan that run.json was made with"
+    if run["partial"] != plan["partial"]:
+        yield "run.json: says something else than the plan on whether the run is partial"
+    if [item["node"] for item in plan["items"]] != [verdict["node"] for verdict in run["verdicts"]]:
+        yield f"run.json: {len(run['verdicts'])} verdicts for {len(plan['items'])} planned gates, or in another order"
+    if [model["name"] for model in plan["models"]] != [model["name"] for model in run["models"]]:
+        yield "run.json: its models are not the planned ones"
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The record files of a run, as its receipt lists them."""
+
+    run_dir: Path
+    plan: Document
+    listed: Document
+
+    def faults(self) -> Iterator[str]:
+        present = {f"{RECORDS}/{path.name}" for path in (self.run_dir / RECORDS).iterdir() if path.suffix == ".jsonl"}
+        for name in sorted(set(self.listed) ^ present):
+            yield f"{name}: {'is missing' if name in self.listed else 'is not in the receipt'}"
+        for name in sorted(set(self.listed) & present):
+            entry, data = self.listed[name], (self.run_dir / name).read_bytes()
+            if sha256(data) != entry["sha256"]:
+                yield f"{name}: differs from the receipt; a record was edited"
+            elif len(data.splitlines()) != entry["rows"]:
+                yield f"{name}: {len(data.splitlines())} rows, the receipt says {entry['rows']}"
+            else:
+                yield from self._row_faults(name, entry, read_rows(data))
+
+    def results(self) -> dict[tuple[str, str], SuiteResult]:
+        """Every measurement, by suite and model; only after `faults` found none."""
+        found = {}
+        for name, entry in self.listed.items():
+            if entry["pool"] is None:
+                rows = read_rows((self.run_dir / name).read_bytes())
+                found[entry["suite"], entry["model"]] = self._result(entry, rows)
+        return found
+
+    def _row_faults(self, name: str, entry: Document, rows: Sequence[Row]) -> Iterator[str]:
+        suite = _suite(self.plan, entry["suite"])
+        planned = [example_id for example_id, _ in suite["examples"]]
+        if suite["keep"] is not None and entry["pool"] is None:
+            pools = [
+                self._result(other, read_rows((self.run_dir / file).read_bytes()))
+                for file, other in self.listed.items()
+                if other["suite"] == entry["suite"] and other["pool"] is not None
+            ]
+            if not pools:
+                yield f"{name}: the pool measurements that chose its rows are missing"
+                return
+            planned = list(PassedByBase(**suite["keep"]).kept(pools))
+        if [row.id for row in rows] != planned:
+            yield f"{name}: its rows are not the {len(planned)} planned ones"
+        for row in rows:
+            if [score.metric for score in row.scores] != suite["metrics"]:
+                yield f"{name}: row {row.id} is not scored by the planned metrics"
+                return
+
+    def _result(self, entry: Document, rows: tuple[Row, ...]) -> SuiteResult:
+        fingerprint = _suite(self.plan, entry["suite"])["fingerprint"]
+        return SuiteResult(entry["suite"], fingerprint, entry["model"], rows, seconds=0.0)
+
+
+def _result_faults(plan: Document, run: Document, results: Mapping[tuple[str, str], SuiteResult]) -> Iterator[str]:
+    written = {(entry["suite"], entry["model"], entry["metric"]): entry for entry in run["results"]}
+    for (suite, model), result in results.items():
+        for entry in result_json(result, _suite(plan, suite)["metrics"], attempts=0):
+            said = written.pop((suite, model, str(entry["metric"])), None)
+            if said is None or not all(_equal(said[key], entry[key]) for key in COMPARED):
+                yield f"results: {entry['metric']} of {model} on {suite} is not what the records give"
+    for suite, model, metric in written:
+        yield f"results: {metric} of {model} on {suite} has no records"
+
+
+def _recomputed(
+    plan: Document, item: Document, written: Document, results: Mapping[tuple[str, str], SuiteResult]
+) -> tuple[Verdict, str]:
+    """The item's verdict, and a fault when run.json says otherwise. An INVALID one is believed: it is never green."""
+    claimed = _claimed(written)
+    if written["outcome"] in UNMEASURED:
+        return claimed, ""
+    suite, base = _suite(plan, item["suite"]), plan["models"][0]["name"]
+    gate = _gate(suite, item["gate"])
+    try:
+        candidate = None if item["model"] == base else results[item["suite"], item["model"]]
+        verdict = decide(gate, results[item["suite"], base], candidate, chance=suite["chance"])
+    except KeyError:
+        return claimed, f"{item['node']}: {written['outcome']} without records"
+    except HarnessError as error:
+        return claimed, f"{item['node']}: {written['outcome']}, but it cannot be decided: {error}"
+    again = verdict_json(item["node"], verdict)
+    wrong = [key for key, value in again.items() if not _equal(written.get(key), value)]
+    return verdict, f"{item['node']}: {', '.join(wrong)} not as the records give ({verdict.outcome})" if wrong else ""
+
+
+def _claimed(written: Document) -> Verdict:
+    seen = None
+    if written["observed"] is not None:
+        seen = Estimate(written["observed"], written["low"], written["high"], written["n"], written["method"])
+    names = ("suite", "gate", "model", "metric", "required", "n", "reason", "advisory")
+    return Verdict(outcome=Outcome(written["outcome"]), observed=seen, **{name: written[name] for name in names})
+
+
+def _suite(plan: Document, name: str) -> Document:
+    return next(suite for suite in plan["suites"] if suite["name"] == name)
+
+
+def _gate(suite: Document, text: str) -> Gate | None:
+    return None if text == MEASURED else gate_from(next(gate for gate in suite["gates"] if gate["text"] == text))
+
+
+def _equal(one: object, other: object) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) <= TOLERANCE
+    return one == other
