@@ -1,0 +1,71 @@
+"""`python -m trainers CONFIG.toml --out DIR`: trains one adapter and ends.
+
+Exit codes: 0 trained, or found trained; 2 a file, key or option is wrong; 11 the training is invalid; 13 interrupted.
+"""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from harness.errors import HarnessError, UsageProblem
+from trainers.config import load_config
+
+__all__ = ["main"]
+
+USAGE, INVALID, INTERRUPTED = 2, 11, 13
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    config: Annotated[Path, typer.Argument(help="TOML file; its fields are described in trainers/config.py")],
+    out: Annotated[Path, typer.Option(help="folder of the adapter; made last, whole")],
+    model: Annotated[str, typer.Option(help="base instead of the file's: embedded, a folder, or a Hub id")] = "",
+) -> None:
+    """Train one LoRA adapter as CONFIG says, into DIR. Done already, it ends at once."""
+    console = Console(stderr=True, highlight=False)
+    try:
+        _train(config, out, model, console)
+    except HarnessError as error:
+        console.print(f"error: {error}", markup=False, soft_wrap=True)
+        raise typer.Exit(USAGE if isinstance(error, UsageProblem) else INVALID) from error
+    except KeyboardInterrupt as error:
+        console.print("interrupted: nothing was left behind; the same command starts again")
+        raise typer.Exit(INTERRUPTED) from error
+
+
+def _train(config: Path, out: Path, model: str, console: Console) -> None:
+    settings = load_config(config, overrides={"model": model} if model else None)
+    # bitsandbytes tells of an optional kernel that it would fetch from the network
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    from trainers.fit import Point
+    from trainers.sft import Watcher, train
+
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("", total=None)
+
+        def step(done: int, total: int, point: Point) -> None:
+            progress.update(bar, completed=done, total=total, description=f"loss {point.loss:.3f}")
+
+        def say(line: str) -> None:
+            console.print(line, markup=False, soft_wrap=True)
+
+        trained = train(settings, out, watcher=Watcher(say=say, step=step))
+    typer.echo(f"trained: {out}" if trained.fresh else f"already trained: {out}")
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m trainers")

@@ -1,0 +1,131 @@
+"""The frozen model that an adapter is trained on: where its files are, and how it is put in memory."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness.chat import Tokenizer
+from harness.errors import BadSpec, ModelProblem
+from trainers.config import Quantization
+
+__all__ = ["Model", "linear_names", "load_base", "locate_base", "stop_ids"]
+
+Model = Any
+"""A causal language model of transformers, which declares no types."""
+
+
+def locate_base(model: str, revision: str | None = None) -> Path:
+    """The folder of a base model; downloads a Hub model that is not there yet.
+
+    Args:
+        model: `embedded`, a local folder, or a Hub id.
+        revision: commit of a Hub id.
+
+    Raises:
+        ModelProblem: no such folder or Hub model, or it cannot be reached.
+    """
+    folder = Path(harness.__file__).parent / "embedded" if model == "embedded" else Path(model)
+    if (folder / "config.json").is_file():
+        return folder.resolve()
+    if model == "embedded" or folder.exists() or model.count("/") != 1 or model.startswith((".", "/", "~")):
+        raise ModelProblem(f"{folder}: holds no model (no config.json); check the key 'model'")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        files = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
+        return Path(snapshot_download(model, revision=revision, allow_patterns=files))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelProblem(f"{model}: cannot be fetched from the Hub ({reason}); give a local folder") from error
+
+
+def load_base(folder: Path, *, dtype: str, quantization: Quantization, device: str) -> Model:
+    """The causal language model in `folder`, frozen, in training precision.
+
+    Args:
+        folder: from `locate_base`.
+        dtype: `float32` or `bfloat16`, of the weights that are not quantised.
+        quantization: how the linear layers are held.
+        device: `cpu` or `cuda`.
+
+    Raises:
+        ModelProblem: weights that are not safetensors, or an architecture that is not known.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    extra: dict[str, Any] = {}
+    if quantization.kind != "none":
+        extra = {"device_map": {"": device}, "quantization_config": _bitsandbytes(quantization, dtype)}
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            trust_remote_code=False,
+            **extra,
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelProblem(f"{folder}: the model cannot be loaded ({reason})") from error
+
+
+def stop_ids(folder: Path, tokenizer: Tokenizer) -> frozenset[int]:
+    """Tokens that end an answer when this base generates: those of its configuration, and the tokenizer's own.
+
+    Raises:
+        ModelProblem: there is none, so that no answer could ever end.
+    """
+    found = {tokenizer.eos_token_id}
+    for name in ("generation_config.json", "config.json"):
+        if (folder / name).is_file():
+            value = json.loads((folder / name).read_text(encoding="utf-8")).get("eos_token_id")
+            found.update(value if isinstance(value, list) else [value])
+    if tokenizer.eos_token_id is None:
+        raise ModelProblem(f"{folder}: the tokenizer has no end-of-text token; set eos_token in tokenizer_config.json")
+    return frozenset(token for token in found if token is not None)
+
+
+def linear_names(model: Model, target_modules: str | tuple[str, ...]) -> str | list[str]:
+    """The module names that a LoRA targets, checked against `model`.
+
+    Args:
+        model: from `load_base`.
+        target_modules: `all-linear`, one of the groups `attention`, `mlp`, `qv`, or names of modules.
+
+    Raises:
+        BadSpec: the model has no such module; PEFT would leave a misspelt one of several names out, silently.
+    """
+    if target_modules == "all-linear":
+        return "all-linear"
+    groups = {
+        "attention": ("q_proj", "k_proj", "v_proj", "o_proj"),
+        "mlp": ("gate_proj", "up_proj", "down_proj"),
+        "qv": ("q_proj", "v_proj"),
+    }
+    names = groups[target_modules] if isinstance(target_modules, str) else target_modules
+    linear = {id(part): name for name, part in model.named_modules() if getattr(part, "in_features", 0)}
+    linear.pop(id(model.get_output_embeddings()), None)  # all-linear leaves it out, and so do we
+    known = {name.rpartition(".")[2] for name in linear.values()}
+    missing = ", ".join(name for name in names if name not in known)
+    if missing:
+        has = ", ".join(sorted(known))
+        raise BadSpec(f"lora.target_modules: the model has no linear layer {missing}; it has {has}")
+    return list(names)
+
+
+def _bitsandbytes(quantization: Quantization, dtype: str) -> object:
+    from transformers import BitsAndBytesConfig
+
+    if quantization.kind == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=quantization.kind,
+        bnb_4bit_use_double_quant=quantization.double,
+        bnb_4bit_compute_dtype=dtype,
+    )

@@ -1,0 +1,87 @@
+"""Rows to token ids, and the checks that stop a run that would teach something else than was meant.
+
+    prompt --the evaluation's renderer--> prompt ids ┐
+    prompt + answer --template--> text beyond it ----┴> input ids; labels: the answer and its end token
+
+The two parts are tokenized apart, so the model learns to go on from exactly the ids that it will be asked with.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.chat import Tokenizer, render
+from harness.errors import BadExamples, ModelProblem
+from trainers.rows import TrainRow
+
+__all__ = ["IGNORED_LABEL", "EncodedRow", "encode", "preview"]
+
+IGNORED_LABEL = -100
+"""The label that cross entropy leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRow:
+    """One row as the model sees it. `labels` equals `input_ids` on the answer and its end token, else -100."""
+
+    input_ids: tuple[int, ...]
+    labels: tuple[int, ...]
+
+
+def encode(
+    rows: Sequence[TrainRow], tokenizer: Tokenizer, *, stop_ids: frozenset[int], max_length: int
+) -> tuple[EncodedRow, ...]:
+    """Render and tokenize every row, and check it.
+
+    Args:
+        rows: at least one.
+        tokenizer: from `harness.chat.load_tokenizer`.
+        stop_ids: tokens that end an answer when the model is asked; one of them ends each learned answer.
+        max_length: tokens.
+
+    Returns:
+        One encoded row for each row, in order: at most one BOS, exactly one stop token learned, as the last label.
+
+    Raises:
+        BadExamples: a row is longer than `max_length`, or its text holds a special token; names `file:line`.
+        ModelProblem: the template cannot be trained on: it renders the prompt otherwise when an answer follows,
+            or writes two BOS tokens.
+    """
+    encoded = tuple(_encode(row, tokenizer, stop_ids) for row in rows)
+    for row, ids in zip(rows, encoded, strict=True):
+        if tokenizer.bos_token_id is not None and ids.input_ids.count(tokenizer.bos_token_id) > 1:
+            raise ModelProblem(
+                f"{row.source}: {tokenizer.bos_token!r} occurs twice when rendered; one must start a row"
+            )
+    long = [(row, ids) for row, ids in zip(rows, encoded, strict=True) if len(ids.input_ids) > max_length]
+    if long:
+        row, ids = long[0]
+        raise BadExamples(
+            f"{row.source}: {len(ids.input_ids)} tokens, and max_length is {max_length} ({len(long)} such rows); "
+            "raise max_length or shorten the rows"
+        )
+    return encoded
+
+
+def preview(row: EncodedRow, tokenizer: Tokenizer) -> tuple[str, str]:
+    """The text that is read but not learned, and the text that is learned, special tokens shown."""
+    start = sum(label == IGNORED_LABEL for label in row.labels)
+    return tokenizer.decode(row.input_ids[:start]), tokenizer.decode(row.input_ids[start:])
+
+
+def _encode(row: TrainRow, tokenizer: Tokenizer, stop_ids: frozenset[int]) -> EncodedRow:
+    prompt = render(tokenizer, row.prompt)
+    whole = render(tokenizer, [*row.prompt, {"role": "assistant", "content": row.answer}], generation_prompt=False)
+    if not whole.text.startswith(prompt.text):
+        raise ModelProblem(
+            f"{row.source}: the chat template renders the prompt otherwise when an answer follows, so training would "
+            "not fit measuring; use a template whose prompt is a prefix of the whole conversation"
+        )
+    answer = list(tokenizer(whole.text[len(prompt.text) :], add_special_tokens=False)["input_ids"])
+    stops = [index for index, token in enumerate(answer) if token in stop_ids]
+    if len(stops) > 1:
+        raise BadExamples(f"{row.source}: the answer holds an end token inside its text; remove it")
+    # A template may write a line break after its end token, or no end token: the end token is always the last label.
+    answer = answer[: stops[0] + 1] if stops else [*answer, tokenizer.eos_token_id]
+    return EncodedRow(
+        input_ids=(*prompt.token_ids, *answer), labels=(*[IGNORED_LABEL] * len(prompt.token_ids), *answer)
+    )

@@ -1,0 +1,104 @@
+"""The folder that training leaves behind: whole, or not there.
+
+Files are written to a hidden folder beside the target, `COMPLETE` last, and then one rename makes them visible.
+`COMPLETE` names the job (a digest of configuration, data and base) and every file's size and digest, so that
+the same job is not done twice and a damaged folder is not taken for a finished one.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import BadRunDirectory
+from harness.fingerprint import file_digest
+
+__all__ = ["COMPLETE", "finished_job", "make_product"]
+
+COMPLETE = "COMPLETE"
+
+
+def make_product(out: Path, job: str, work: Callable[[Path], None]) -> bool:
+    """Have `work` fill a folder and show it as `out`, unless the same job is there already.
+
+    A second process with the same `out` waits for the first. What a killed run left is removed.
+
+    Args:
+        out: the folder to make; may exist when empty.
+        job: digest of all that decides the product.
+        work: writes its files into the folder it is given, which is empty.
+
+    Returns:
+        True when `work` ran, False when `out` holds the finished job.
+
+    Raises:
+        BadRunDirectory: `out` holds something else.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(out):
+        done = finished_job(out)
+        if done == job:
+            return False
+        if done is not None or (out.exists() and any(out.iterdir())):
+            what = "the adapter of another configuration, data or base" if done else "files of no finished training"
+            raise BadRunDirectory(f"{out}: holds {what}; choose another --out, or remove it")
+        staging = out.with_name(f".{out.name}.unfinished")
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir()
+        work(staging)
+        _seal(staging, job)
+        staging.replace(out)
+        _sync(out.parent)
+    return True
+
+
+def finished_job(folder: Path) -> str | None:
+    """The job of a finished product.
+
+    Returns:
+        None when `folder` has no `COMPLETE`: it was not made here, or not finished.
+
+    Raises:
+        BadRunDirectory: a file is missing or differs from what `COMPLETE` says.
+    """
+    try:
+        receipt = json.loads((folder / COMPLETE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    for name, expected in receipt["files"].items():
+        path = folder / name
+        if not path.is_file() or {"bytes": path.stat().st_size, "sha256": file_digest(path)} != expected:
+            raise BadRunDirectory(f"{path}: missing or changed since training; remove {folder} and train again")
+    return str(receipt["job"])
+
+
+def _seal(folder: Path, job: str) -> None:
+    """Make every file durable, then say so in `COMPLETE`."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in paths:
+        _sync(path)
+    files = {
+        str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": file_digest(path)} for path in paths
+    }
+    (folder / COMPLETE).write_text(json.dumps({"job": job, "files": files}, indent=2) + "\n", encoding="utf-8")
+    _sync(folder / COMPLETE)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold the one lock of `out`; the system drops it when the process dies."""
+    with out.with_name(f".{out.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
