@@ -54,6 +54,9 @@ class Options:
             raise UsageProblem(
                 "--base beside --adapter: give --model BASE --adapter DIR, or --base BASE --model CANDIDATE"
             )
+        for path in map(Path, options.adapter if options.backend == "hf" else ()):
+            if not (path / "adapter_config.json").exists():
+                raise UsageProblem(f"--adapter {path}: holds no adapter_config.json; give the folder that PEFT saved")
         if options.mmlu_dir and options.mmlu_revision:
             raise UsageProblem("--mmlu-dir beside --mmlu-revision: give one source of MMLU")
         return options
@@ -84,7 +87,7 @@ def add_options(parser: "pytest.Parser") -> None:
         "adapter",
         action="append",
         metavar="DIR",
-        type=adapter_folder,
+        type=existing,
         help="LoRA adapter to judge against the base; repeat it for several candidates",
     )
     add(
@@ -172,7 +175,7 @@ def make_backend(options: Options) -> Backend:
     if options.backend == "scripted":
         from harness.backends.scripted import ScriptedBackend
 
-        return ScriptedBackend()
+        return ScriptedBackend(batch_size=options.batch_size)
     from harness.backends.hf import HfBackend
 
     return HfBackend(device=options.device, batch_size=options.batch_size)
@@ -192,12 +195,10 @@ def reference(text: str) -> str:
     raise argparse.ArgumentTypeError(f"{text!r} is no folder here and no Hub id (org/name); check the path")
 
 
-def adapter_folder(text: str) -> str:
-    """Converter: a folder that holds an adapter."""
+def existing(text: str) -> str:
+    """Converter: a path that is there."""
     if not Path(text).exists():
         raise argparse.ArgumentTypeError(f"{text!r} does not exist; check the path, or train an adapter first")
-    if Path(text).is_dir() and not (Path(text) / "adapter_config.json").exists():
-        raise argparse.ArgumentTypeError(f"{text!r} holds no adapter_config.json; give the folder that PEFT saved")
     return text.rstrip("/")
 
 
