@@ -14,7 +14,10 @@ __all__ = ["Document", "parse", "read_bytes"]
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An object and where it stands. Every method raises BadRunDirectory when the value is missing or of another type."""
+    """An object and where it stands.
+
+    Every method raises BadRunDirectory when the value is missing or of another type.
+    """
 
     where: str
     values: Mapping[str, Any]
@@ -24,7 +27,7 @@ class Document:
         return str(self._typed(key, str, "text"))
 
     def flag(self, key: str) -> bool:
-        """true or false."""
+        """A truth value."""
         return bool(self._typed(key, bool, "true or false"))
 
     def integer(self, key: str) -> int:
@@ -69,7 +72,7 @@ class Document:
     def wrong(self, key: str, wanted: str) -> BadRunDirectory:
         """The error for `key`, to raise."""
         return BadRunDirectory(
-            f"{self.where}: '{key}' is missing or not {wanted}: not a run of this version; measure again into a new --run-dir"
+            f"{self.where}: '{key}' is missing or not {wanted}; made by another version or edited: measure again"
         )
 
     def _typed(self, key: str, kind: Any, wanted: str) -> Any:  # noqa: ANN401 (each caller names the type)
@@ -86,16 +89,12 @@ def parse(text: str | bytes, where: str) -> Document:
         BadRunDirectory: not JSON as RFC 8259 has it (so no NaN), or not an object.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse)
+        value = _DECODER.decode(text if isinstance(text, str) else text.decode())
     except (ValueError, RecursionError) as error:
         raise BadRunDirectory(f"{where}: not JSON ({error}); the file was cut or edited, measure again") from error
     if not isinstance(value, dict):
         raise BadRunDirectory(f"{where}: holds no JSON object; the file was cut or edited, measure again")
     return Document(where, value)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -108,3 +107,10 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BadRunDirectory(f"{path}: cannot be read ({error.__class__.__name__}); measure again") from error
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)

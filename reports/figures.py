@@ -3,6 +3,7 @@
 Colours are those of the light theme; the style sheet maps each of them to the theme in force.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -18,6 +19,8 @@ _INK, _MUTED, _GRID = "#1b1f24", "#5f6873", "#dfe3e8"
 _BASE, _CANDIDATE, _ZONE, _PAPER = "#767e88", "#0b62a8", "#f7e3d4", "#ffffff"
 _TICKS = (-100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50, 100)
 _SIGNED = "datum.value == 0 ? '0' : (datum.value > 0 ? '+' : '−') + abs(datum.value)"
+_MAX_LABEL = 60
+_ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _KEPT_TAGS = {"svg", "g", "path", "line", "rect", "text"}
 _KEPT = {
     *("d", "fill", "fill-opacity", "font-size", "font-weight", "height", "opacity", "stroke", "stroke-dasharray"),
@@ -37,13 +40,13 @@ def forest(lines: Sequence[Line], width: int) -> Markup:
         SVG, or nothing when no line has bounds. The axis is linear near zero and logarithmic beyond 2 points, so that
         a margin of 1 point and a gain of 40 are both legible.
     """
-    rows = [row for row in map(_forest_row, lines) if row]
+    rows = _labelled([row for row in map(_forest_row, lines) if row])
     if not rows:
         return Markup()
     import altair as alt
 
     span = max(2.0, *(abs(row[key]) for row in rows for key in ("low", "high", "floor"))) * 1.15
-    data = alt.Data(values=[{**row, "start": -span} for row in rows])
+    data = alt.InlineData(values=[{**row, "start": -span} for row in rows])
     scale = alt.Scale(type="symlog", constant=2, domain=[-span, span], nice=False)
     axis = alt.Axis(values=[tick for tick in _TICKS if abs(tick) <= span], labelExpr=_SIGNED)
     title = "candidate minus base, points"
@@ -51,7 +54,7 @@ def forest(lines: Sequence[Line], width: int) -> Markup:
     y = _row_axis(rows, width)
     interval = alt.Chart(data).mark_rule(color=_CANDIDATE, strokeWidth=2.5).encode(x=left, x2="high:Q", y=y)
     zone = alt.Chart(data).mark_bar(color=_ZONE, height={"band": 0.8})
-    zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color=_MUTED)
+    zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(color=_MUTED)
     dot = alt.Chart(data).mark_point(filled=True, size=80, color=_CANDIDATE, opacity=1)
     layers = (
         zone.encode(x=alt.X("start:Q", scale=scale, axis=axis, title=title), x2="floor:Q", y=y),
@@ -68,16 +71,18 @@ def slopes(slices: Sequence[Slice], width: int) -> Markup:
     Returns:
         SVG of `width` pixels, or nothing when no candidate was measured.
     """
-    rows = [
-        {"label": _label(each.tag), "base": 100 * each.base / each.n, "candidate": 100 * each.candidate / each.n}
-        for each in slices
-        if each.candidate is not None
-    ]
+    rows = _labelled(
+        [
+            {"label": each.tag, "base": 100 * each.base / each.n, "candidate": 100 * each.candidate / each.n}
+            for each in slices
+            if each.candidate is not None
+        ]
+    )
     if not rows:
         return Markup()
     import altair as alt
 
-    data, y = alt.Chart(alt.Data(values=rows)), _row_axis(rows, width)
+    data, y = alt.Chart(alt.InlineData(values=rows)), _row_axis(rows, width)
     scale, axis = alt.Scale(domain=[0, 100]), alt.Axis(tickCount=6)
     base, own = (
         alt.X(f"{field}:Q", scale=scale, axis=axis, title="right answers, percent") for field in ("base", "candidate")
@@ -96,17 +101,27 @@ def _forest_row(line: Line) -> dict[str, Any]:
         return {}
     numbers = {"value": line.bounds.value, "low": line.bounds.low, "high": line.bounds.high, "floor": line.floor}
     label = line.suite if line.suite == line.metric else f"{line.suite} · {line.metric}"
-    return {"label": _label(label)} | {name: 100 * value for name, value in numbers.items()}
+    return {"label": label} | {name: 100 * value for name, value in numbers.items()}
 
 
-def _label(text: str) -> str:
-    return visible(text)[:60]
+def _labelled(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with labels that are short, unique (equal ones would share a line) and safe to draw.
+
+    Vega shortens a label by UTF-16 units and fails on half a character, so those beyond the first plane become `□`.
+    """
+    taken: dict[str, int] = {}
+    made = []
+    for row in rows:
+        label = _ASTRAL.sub("□", visible(row["label"]))[:_MAX_LABEL]
+        taken[label] = taken.get(label, 0) + 1
+        made.append({**row, "label": label if taken[label] == 1 else f"{taken[label]}. {label}"})
+    return made
 
 
 def _row_axis(rows: Sequence[dict[str, Any]], width: int) -> Any:  # noqa: ANN401 (altair is imported in the leaf)
     import altair as alt
 
-    labels = list(dict.fromkeys(row["label"] for row in rows))
+    labels = [row["label"] for row in rows]
     axis = alt.Axis(labelLimit=width * 0.36, minExtent=width * 0.2, ticks=False, domain=False, labelPadding=10)
     return alt.Y("label:N", sort=labels, title=None, axis=axis)
 

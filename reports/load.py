@@ -133,7 +133,7 @@ def load(folder: Path) -> Run:
 
 
 def aggregate(verdicts: tuple[Verdict, ...]) -> Outcome:
-    """One outcome for many verdicts; only all green is green, and none at all is INVALID. Advisory ones are left out."""
+    """One outcome for many verdicts, advisory ones left out: only all green is green, and none at all is INVALID."""
     outcomes = {each.outcome for each in verdicts if not each.advisory}
     if not outcomes or outcomes & {Outcome.INVALID, Outcome.NOT_RUN}:
         return Outcome.INVALID

@@ -10,7 +10,7 @@ from harness.types import Json, ModelRef, Outcome, Verdict
 from reports.examples import Gallery, galleries
 from reports.figures import forest, slopes
 from reports.headline import Banner, Tile, candidate_banner, run_banner, tiles
-from reports.load import PlannedSuite, Run
+from reports.load import Run
 from reports.sections import Cause, Health, Line, SuiteSlices, causes, health, lines, slices
 
 __all__ = ["Page", "Subject", "build"]
@@ -21,7 +21,7 @@ WIDE, NARROW = 1060, 340
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One chart at both widths, with the sentence that says what it shows; empty pictures when there is nothing to draw."""
+    """One chart at both widths, and the sentence that says what it shows; empty when there is nothing to draw."""
 
     wide: Markup
     narrow: Markup
@@ -156,14 +156,19 @@ def _warnings(run: Run) -> Iterator[str]:
     if run.partial:
         yield "This run is partial: " + "; ".join(map(str, run.plan.get("partial_reasons", []))) + "."
     for result in run.results:
-        yield from (f"{result.suite} on {result.model}: {note}" for note in result.notes)
+        place = f"{result.suite} on {result.model}"
+        yield from (f"{place}: {note}" for note in result.notes)
         if result.unscored:
-            yield f"{result.suite} on {result.model}: {result.unscored} of {result.n} rows have no {result.metric} score."
+            yield f"{place}: {result.unscored} of {result.n} rows have no {result.metric} score."
     for model in run.models:
         if not model.fingerprint:
             yield f"{model.name} could not be identified, so nothing ties these numbers to its weights."
-        if (model.quantization, model.dtype) != (run.base.quantization, run.base.dtype):
-            yield f"{model.name} ran as {model.quantization}, {model.dtype}; the base as {run.base.quantization}, {run.base.dtype}."
+        if (own := _arithmetic(model)) != (other := _arithmetic(run.base)):
+            yield f"{model.name} ran in {own}; the base in {other}."
     for each in run.verdicts:
         if each.advisory and each.outcome is not Outcome.PASS:
             yield f"Advisory gate {each.gate} of {each.suite} on {each.model} ended {each.outcome}; it does not decide."
+
+
+def _arithmetic(model: ModelRef) -> str:
+    return f"{model.dtype}, quantization {model.quantization}"

@@ -118,7 +118,7 @@ def causes(run: Run, model: str) -> tuple[Cause, ...]:
 
 
 def slices(run: Run, model: str, suites: Iterable[str]) -> tuple[SuiteSlices, ...]:
-    """Those of `suites` whose examples carry at least two different first tags. For orientation; no gate looks at them."""
+    """Right answers by first tag, for those of `suites` that have at least two. No gate looks at them."""
     made = (SuiteSlices(s, primary_metric(run, s), _slices(run, model, s)) for s in suites)
     return tuple(each for each in made if len(each.slices) > 1)
 

@@ -142,8 +142,7 @@ class Made:
             "lost": lost if paired else None,
             "detectable": 0.021 if paired else None,
             "needed": 2 * n if outcome == "INCONCLUSIVE" else None,
-            "reason": self.reason
-            or f"{100 * value:.1f} with a lower bound of {100 * low:.1f}; the gate needs {100 * floor:.1f}.",
+            "reason": self.reason or f"The lower bound is {100 * low:.1f}; the gate needs {100 * floor:.1f}.",
             "advisory": False,
         }
 
@@ -152,7 +151,8 @@ def row(index: int, **changes: Any) -> Row:
     """A right answer to one job posting, with any field changed."""
     title, place = TITLES[index % 5], PLACES[index // 5 % 5]
     answer = json.dumps({"title": title, "company": "Fjell & Sons", "location": place, "remote": index % 2 == 0})
-    prompt = f"<|user|>\n{title} wanted in {place} at Fjell & Sons, {'remote' if index % 2 == 0 else 'on site'}.\n<|assistant|>\n"
+    way = "remote" if index % 2 == 0 else "on site"
+    prompt = f"<|user|>\n{title} wanted in {place} at Fjell & Sons, {way}.\n<|assistant|>\n"
     values = {
         "id": sha256(str(index).encode()).hexdigest()[:16],
         "cluster": str(index),
@@ -231,7 +231,7 @@ def _questions(model: str, n: int, loss: float) -> list[Row]:
         if model != "base":
             hit = (hit and index * 71 % 1000 >= 1000 * loss * (1 + index % 10 / 3)) or index % 211 == 3
         text = "B. Oslo" if hit else "C. Bergen"
-        prompt = f"Question {index}: which of these is the capital of Norway?\nA. Tromsø\nB. Oslo\nC. Bergen\nD. Hamar\nAnswer:"
+        prompt = f"Question {index}: what is the capital of Norway?\nA. Tromsø\nB. Oslo\nC. Bergen\nD. Hamar\nAnswer:"
         scores = (Score("accuracy", float(hit), text, "ok" if hit else "wrong_choice"),)
         rows.append(
             row(

@@ -1,0 +1,98 @@
+"""The verdict table for a terminal. Text of others is shown as text: never as markup, never as a control sequence."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.types import Outcome, Verdict
+from reports.document import Document
+from reports.headline import absolute
+from reports.load import verdict
+from reports.numbers import count, interval, percent, percent_interval, points
+from reports.texts import visible
+
+__all__ = ["print_verdicts", "verdict_table"]
+
+_STYLES = {
+    Outcome.PASS: "green",
+    Outcome.FAIL: "red",
+    Outcome.INCONCLUSIVE: "yellow",
+    Outcome.INVALID: "magenta",
+    Outcome.NOT_RUN: "magenta",
+}
+_WIDTH_OF_A_FILE = 120
+
+
+def print_verdicts(run_json: Mapping[str, Any], *, file: TextIO, color: bool) -> None:
+    """Print the verdicts of a run, a sentence for each that is not green, and the outcome of the whole.
+
+    Args:
+        run_json: the content of run.json.
+        file: where to; 120 columns wide unless it is a terminal, so that logs do not depend on who reads them.
+        color: whether to colour the outcomes; the words say it all either way.
+
+    Raises:
+        BadRunDirectory: a verdict is malformed.
+    """
+    document = Document("run.json", run_json)
+    verdicts = tuple(verdict(item) for item in document.list_of("verdicts"))
+    console = Console(
+        file=file,
+        width=None if file.isatty() else _WIDTH_OF_A_FILE,
+        color_system="auto" if color else None,
+        force_terminal=True if color else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    with console.capture() as printed:
+        console.print(verdict_table(verdicts))
+        for each in verdicts:
+            if each.outcome is not Outcome.PASS:
+                console.print(
+                    _outcome(each.outcome), _text(f"{each.suite} · {each.gate} · {each.model}: {each.reason}")
+                )
+        tail = " (partial: not a verdict to ship on)" if document.flag("partial") else ""
+        console.print(Text("outcome: "), _outcome(Outcome(document.text("outcome"))), Text(tail), sep="")
+    encoding = getattr(file, "encoding", None) or "utf-8"  # a log in ASCII must not cost the verdict
+    file.write(printed.get().encode(encoding, "replace").decode(encoding))
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> Table:
+    """One line a gate: outcome, where, what was observed with its bounds, and the examples it rests on."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("outcome", "suite", "gate", "model"):
+        table.add_column(title, overflow="fold")
+    for title in ("observed", "95% bounds", "n", "gained", "lost"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for each in verdicts:
+        name = _outcome(each.outcome)
+        if each.advisory:
+            name.append(" (advisory)")
+        numbers = (*_observed(each), count(each.n), _optional(each.gained), _optional(each.lost))
+        table.add_row(name, _text(each.suite), _text(each.gate), _text(each.model), *map(Text, numbers))
+    return table
+
+
+def _observed(verdict: Verdict) -> tuple[str, str]:
+    seen = verdict.observed
+    if seen is None:
+        return "not measured", ""
+    if absolute(verdict):
+        return percent(seen.value), percent_interval(seen.low, seen.high)
+    return f"{points(seen.value)} pts", interval(seen.low, seen.high)
+
+
+def _optional(number: int | None) -> str:
+    return "" if number is None else count(number)
+
+
+def _outcome(outcome: Outcome) -> Text:
+    return Text(outcome.value, style=_STYLES[outcome])
+
+
+def _text(words: str) -> Text:
+    return Text(visible(words).replace("\n", "␊"))
