@@ -1,0 +1,45 @@
+"""Wilson's interval."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats as _loaded  # noqa: F401  # its import must not count as an example's time
+from statsmodels.stats.proportion import proportion_confint
+
+from harness.stats import wilson
+
+
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_published_values(successes, n, low, high):
+    """It gives the figures of Newcombe 1998, Statistics in Medicine 17:857-872, table I, method 3."""
+    estimate = wilson(successes, n)
+    assert (estimate.low, estimate.high) == pytest.approx((low, high), abs=5e-5)
+    assert (estimate.value, estimate.n, estimate.method) == (successes / n, n, "wilson")
+
+
+@settings(deadline=None, database=None)
+@given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.sampled_from([0.9, 0.95]))
+def test_agrees_with_statsmodels(counts, confidence):
+    """It equals an implementation by others, for any count."""
+    successes, n = counts
+    low, high = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
+    estimate = wilson(successes, n, confidence)
+    assert (estimate.low, estimate.high) == pytest.approx((low, high), abs=1e-9)
+    assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 0), (-1, 5), (6, 5)])
+def test_impossible_counts_are_refused(successes, n):
+    """Counts that cannot be are an error, never a number."""
+    with pytest.raises(ValueError, match="need n > 0"):
+        wilson(successes, n)
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 95, float("nan")])
+def test_impossible_confidence_is_refused(confidence):
+    """A confidence outside (0, 1), such as 95 for 0.95, is an error."""
+    with pytest.raises(ValueError, match="outside"):
+        wilson(1, 2, confidence)
