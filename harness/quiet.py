@@ -9,8 +9,8 @@ __all__ = ["quiet"]
 
 _CHATTER = (
     "bitsandbytes.backends.cpu.ops",  # at import: an optional speed-up is not installed
-    "lm_eval.models.huggingface",  # that a model object, not a name, was given
-    "lm_eval.evaluator",
+    "lm_eval.api.task",  # how to pass options to a task that needs none
+    "lm_eval.models.huggingface",  # that a model object, not a name, was given; cut prompts are counted by us
 )
 
 

@@ -1,0 +1,186 @@
+"""The model that lm-eval is given: it answers from the store, and asks the model in memory for the rest."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from harness.answers import Engine
+from harness.backends import LoadedModel
+from harness.errors import ModelProblem, NotMeasured
+from harness.fingerprint import digest
+from harness.quiet import quiet
+from harness.types import Json, ModelRef
+
+__all__ = ["Reply", "StoredModel"]
+
+_KEY_VERSION = 1  # of the layout of keys and values below
+_BATCHES_A_CHUNK = 4  # a chunk is what a kill can lose
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the model makes of one prompt.
+
+    Attributes:
+        logprobs: log-likelihood of each option, in order; finite.
+        greedy: whether each option is what greedy decoding would write.
+        prompt_tokens: length of the whole prompt.
+        cut: whether the prompt was longer than the context, and lost its start.
+    """
+
+    logprobs: tuple[float, ...]
+    greedy: tuple[bool, ...]
+    prompt_tokens: int
+    cut: bool
+
+    @property
+    def best(self) -> int:
+        """Index of the likeliest option; the first one of equals, as in lm-eval."""
+        return max(range(len(self.logprobs)), key=self.logprobs.__getitem__)
+
+
+class StoredModel:
+    """What lm-eval's `evaluate` needs of a model, for multiple choice in one process.
+
+    Chunks are cut from the whole plan, sorted by length, and computed whole: which prompts share a batch does not
+    depend on what the store knows already. `fresh` counts the prompts that it did not know.
+    """
+
+    rank = 0
+    world_size = 1
+
+    def __init__(self, engine: Engine, model: ModelRef, *, suite: str) -> None:
+        """Prepare to answer as `model`, which must be identified; nothing is loaded yet."""
+        if not model.fingerprint:
+            raise NotMeasured(f"model {model.name!r} was not identified, so its answers cannot be told from another's")
+        self.fresh = 0
+        self.replies: dict[str, Reply] = {}
+        self._engine, self._model, self._suite = engine, model, suite
+        self._context = {
+            "version": _KEY_VERSION,
+            "kind": "loglikelihood",
+            "model": model.fingerprint,
+            "policy": dict(engine.backend.policy()),
+            "lm_eval": version("lm_eval"),
+            "repeat": engine.repeat,
+        }
+
+    def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
+        """Log-likelihood of each request's continuation, and whether it is the greedy one; in order.
+
+        Raises:
+            NotMeasured: a log-likelihood is not finite.
+        """
+        asked: dict[str, dict[str, Any]] = {}
+        for request in requests:
+            prompt, option = request.args
+            asked.setdefault(prompt, {}).setdefault(option, request)  # a repeated row is asked once
+        keys = {prompt: self._key(prompt, options) for prompt, options in asked.items()}
+        stored = self._engine.store.get_many(list(keys.values()))
+        for prompt, key in keys.items():
+            if reply := _reply(stored.get(key), len(asked[prompt])):
+                self.replies[prompt] = reply
+        self._compute(asked, keys)
+        answers = {}
+        for prompt, options in asked.items():
+            reply = self.replies[prompt]
+            for option, logprob, greedy in zip(options, reply.logprobs, reply.greedy, strict=True):
+                answers[prompt, option] = (logprob, greedy)
+        return [answers[request.args] for request in requests]
+
+    def _compute(self, asked: Mapping[str, Mapping[str, Any]], keys: Mapping[str, str]) -> None:
+        """Ask the model for what the store did not know, and keep each chunk at once."""
+        unknown = asked.keys() - self.replies.keys()
+        self.fresh = len(unknown)
+        self._engine.progress(self._model.name, self._suite, len(self.replies), len(asked))
+        if not unknown:
+            return
+        scorer = _Scorer(self._engine.backend.loaded(self._model), self._model.name)
+        for chunk in _chunks(asked, scorer.batch_size * _BATCHES_A_CHUNK):
+            if unknown.isdisjoint(chunk):
+                continue
+            replies = scorer.score({prompt: list(asked[prompt].values()) for prompt in chunk})
+            self._engine.store.put_many({keys[prompt]: _stored(reply) for prompt, reply in replies.items()})
+            self.replies.update(replies)
+            self._engine.progress(self._model.name, self._suite, len(self.replies), len(asked))
+
+    def _key(self, prompt: str, options: Iterable[str]) -> str:
+        return digest({**self._context, "prompt": prompt, "options": list(options)})
+
+
+class _Scorer:
+    """The model in memory behind lm-eval's own class for transformers, or one that answers lm-eval by itself."""
+
+    def __init__(self, loaded: LoadedModel, name: str) -> None:
+        self.batch_size = loaded.batch_size
+        self._name = name
+        self._model: Any = loaded.model
+        if not hasattr(loaded.model, "loglikelihood"):
+            with quiet():
+                from lm_eval.models.huggingface import HFLM
+
+                self._model = HFLM(
+                    pretrained=loaded.model,
+                    tokenizer=loaded.tokenizer,
+                    batch_size=loaded.batch_size,
+                    softmax_dtype="float32",
+                )
+
+    def score(self, chunk: Mapping[str, Sequence[Any]]) -> dict[str, Reply]:
+        """The reply to each prompt of a chunk, all computed in one call."""
+        requests = [request for options in chunk.values() for request in options]
+        answers = iter(self._ask(requests))
+        replies = {}
+        for prompt, options in chunk.items():
+            logprobs, greedy = zip(*(next(answers) for _ in options), strict=True)
+            if not all(map(math.isfinite, logprobs)):
+                raise NotMeasured(
+                    f"model {self._name!r}: a log-likelihood is not finite ({logprobs[0]}); its numbers overflow, "
+                    "try --dtype float32"
+                )
+            tokens = len(self._model.tok_encode(prompt))
+            replies[prompt] = Reply(logprobs, greedy, tokens, cut=tokens > self._model.max_length)
+        return replies
+
+    def _ask(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
+        """Ask in batches that fit: a batch for which memory runs out is halved, and the chunk asked again."""
+        import torch
+
+        while True:
+            try:
+                answers: list[tuple[float, bool]] = self._model.loglikelihood(requests, disable_tqdm=True)
+            except torch.OutOfMemoryError as error:
+                if self._model.batch_size_per_gpu == 1:
+                    raise ModelProblem(
+                        f"model {self._name!r}: one question does not fit into memory; use --quantization"
+                    ) from error
+            else:
+                return answers
+            self._model.batch_size_per_gpu //= 2
+            torch.cuda.empty_cache()
+
+
+def _chunks(prompts: Iterable[str], size: int) -> Iterator[list[str]]:
+    ordered = sorted(prompts, key=lambda prompt: (-len(prompt), prompt))
+    yield from (ordered[start : start + size] for start in range(0, len(ordered), size))
+
+
+def _stored(reply: Reply) -> Json:
+    return {
+        "logprobs": list(reply.logprobs),
+        "greedy": list(reply.greedy),
+        "prompt_tokens": reply.prompt_tokens,
+        "cut": reply.cut,
+    }
+
+
+def _reply(value: Json, options: int) -> Reply | None:
+    """Read a stored reply; anything of another shape is a miss, never half trusted."""
+    match value:
+        case {"logprobs": list(logprobs), "greedy": list(greedy), "prompt_tokens": int(tokens), "cut": bool(cut)} if (
+            len(logprobs) == len(greedy) == options and all(isinstance(number, float) for number in logprobs)
+        ):
+            return Reply(tuple(logprobs), tuple(map(bool, greedy)), tokens, cut)
+    return None
