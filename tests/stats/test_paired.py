@@ -22,8 +22,8 @@ any_settings = settings(deadline=None, database=None)
 @pytest.mark.parametrize(
     ("b", "c", "n", "low", "high"),
     [
-        # Airway reactivity before and after transplantation (Bentur et al. 2009); interval in Fagerland, Lydersen, Laake 2014,
-        # Statistics in Medicine 33:2850-2875.
+        # Airway reactivity before and after transplantation (Bentur et al. 2009); the interval is in
+        # Fagerland, Lydersen, Laake 2014, Statistics in Medicine 33:2850-2875.
         (1, 7, 21, -0.5172, -0.0260),
         # The example in the manual of scoreci.mp in R's PropCIs.
         (40, 20, 160, 0.0309, 0.2181),

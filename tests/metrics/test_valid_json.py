@@ -1,0 +1,108 @@
+"""Valid JSON."""
+
+import json
+import time
+
+import pytest
+
+from harness.errors import BadSpec
+from harness.metrics.guard import verdicts
+from harness.metrics.valid_json import InvalidJson, parse_strict, valid_json
+from tests.metrics.answers import answer, example
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "title": {"type": "string", "minLength": 1},
+        "pay": {"type": "integer"},
+        "remote": {"type": "boolean"},
+    },
+    "required": ["title", "remote"],
+    "additionalProperties": False,
+}
+GOLD = {"title": "Baker", "remote": True}
+EVIL = json.dumps({"a": "a" * 40 + "!"})
+SLOW = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a|a)+$"}}}
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "reason"),
+    [
+        ('{"title": "Baker", "remote": true}', 1.0, "ok"),
+        ('\n{"remote": false, "title": "x", "pay": 3}\n', 1.0, "ok"),
+        ('{"title": "Baker", "remote": true, "pay": 3.0}', 1.0, "ok"),
+        ('{"title": "Baker"}', 0.0, "schema_error:required"),
+        ('{"title": "", "remote": true}', 0.0, "schema_error:minLength"),
+        ('{"title": "Baker", "remote": 1}', 0.0, "schema_error:type"),
+        ('{"title": "Baker", "remote": "true"}', 0.0, "schema_error:type"),
+        ('{"title": "Baker", "remote": true, "pay": true}', 0.0, "schema_error:type"),
+        ('{"title": "Baker", "remote": true, "pay": 3.5}', 0.0, "schema_error:type"),
+        ('{"title": "Baker", "remote": true, "city": "Ulm"}', 0.0, "schema_error:additionalProperties"),
+        ('[{"title": "Baker", "remote": true}]', 0.0, "schema_error:type"),
+        ("null", 0.0, "schema_error:type"),
+        ('"{}"', 0.0, "schema_error:type"),
+        ('```json\n{"title": "Baker", "remote": true}\n```', 0.0, "code_fence"),
+        ('{"title": "Baker", "remote": true} Done.', 0.0, "trailing_text"),
+        ('{"title": "Baker", "remote": true, "remote": true}', 0.0, "duplicate_key"),
+        ('{"title": "Baker", "remote": true, "pay": NaN}', 0.0, "not_a_number"),
+        ('{"title": "Baker", "remote": true, "pay": 1e400}', 0.0, "number_out_of_range"),
+        ('{"title": "Baker", "remote": tru', 0.0, "not_json"),
+        ("", 0.0, "empty"),
+    ],
+)
+def test_golden_answers(text, value, reason):
+    """The whole answer must be strict JSON that the schema accepts; each fault has a reason code."""
+    (score,) = valid_json(SCHEMA)([example(GOLD)], [answer(text)])
+    assert (score.value, score.reason_code) == (value, reason)
+
+
+def test_the_parser_is_public_here():
+    """`parse_strict` and `InvalidJson` are found beside the metric."""
+    assert parse_strict("[1]") == [1]
+    with pytest.raises(InvalidJson, match="duplicate_key"):
+        parse_strict('{"a":1,"a":2}')
+
+
+def test_a_schema_file_lies_beside_the_calling_file(tmp_path, monkeypatch):
+    """A relative path does not depend on the working directory."""
+    (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
+    suite = tmp_path / "suite.py"
+    suite.write_text("from harness.metrics.valid_json import valid_json\nmetric = valid_json(schema='schema.json')\n")
+    monkeypatch.chdir("/")
+    names = {}
+    exec(compile(suite.read_text(), str(suite), "exec"), names)
+    assert names["metric"].spec == valid_json(SCHEMA).spec
+
+
+def test_a_missing_schema_file_is_refused(tmp_path):
+    """The error names the path."""
+    with pytest.raises(BadSpec, match=r"nowhere\.json: the schema cannot be read"):
+        valid_json(tmp_path / "nowhere.json")
+
+
+def test_a_slow_schema_is_cut_short_and_its_answer_left_unscored():
+    """A pattern that explodes on one answer costs that answer its score, as the schema's fault, and no other's."""
+    started = time.monotonic()
+    found = verdicts(SLOW, [{"a": "aa"}, json.loads(EVIL), {"a": "b"}, {"a": "a"}], deadline_s=1.0)
+    assert found == ["ok", "schema_timeout", "schema_error:pattern", "ok"]
+    assert time.monotonic() - started < 20
+
+
+def test_a_schema_that_is_always_slow_is_given_up():
+    """After three timeouts the rest is unscored at once, so that a suite ends."""
+    assert verdicts(SLOW, [json.loads(EVIL)] * 200, deadline_s=0.2) == ["schema_timeout"] * 200
+
+
+def test_an_endless_reference_is_the_schemas_fault():
+    """Recursion without end leaves the answer unscored."""
+    (score,) = valid_json({"allOf": [{"$ref": "#"}]})([example(GOLD)], [answer("{}")])
+    assert (score.value, score.reason_code) == (None, "schema_recursion")
+
+
+def test_gold_answers_are_held_against_the_schema():
+    """`refuse_unfit` finds a schema that rejects what the data calls right, or takes what is wrong."""
+    valid_json(SCHEMA).refuse_unfit([example(GOLD), example({**GOLD, "pay": 3})])
+    with pytest.raises(BadSpec, match="rejects the gold answer"):
+        valid_json(SCHEMA).refuse_unfit([example({"title": "Baker", "remote": "yes"})])
+    with pytest.raises(BadSpec, match="takes a wrong answer"):
+        valid_json({}).refuse_unfit([example(GOLD)])
