@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from harness.backends import Backend, Prompt
 from harness.errors import NotMeasured
@@ -10,8 +10,9 @@ from harness.fingerprint import digest
 from harness.store import Store
 from harness.types import FinishReason, Generation, Json, ModelRef, Sampling
 
-__all__ = ["Engine", "Progress", "answer", "repeats_exactly"]
+__all__ = ["AUTO", "Engine", "Progress", "answer", "repeats_exactly", "with_dtype"]
 
+AUTO = "auto"
 KEY_VERSION = 1  # of the layout of keys and values below; a change makes every stored answer a miss
 
 Progress = Callable[[str, str, int, int], None]
@@ -89,6 +90,13 @@ def answer(
 def repeats_exactly(backend: Backend, model: ModelRef) -> bool:
     """Whether a repetition must give the same answers by design: unquantised float32 on a CPU, whatever the batches."""
     return backend.policy().get("device") == "cpu" and model.dtype == "float32" and model.quantization == "none"
+
+
+def with_dtype(backend: Backend, model: ModelRef) -> ModelRef:
+    """`model` with the dtype `auto` replaced by what suits the device: bfloat16 on a GPU, float32 elsewhere."""
+    if model.dtype != AUTO:
+        return model
+    return replace(model, dtype="bfloat16" if backend.policy().get("device") == "cuda" else "float32")
 
 
 def _parts(keys: list[str], repeat: int) -> Iterator[list[str]]:

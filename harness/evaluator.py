@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from harness.answers import Engine, Progress, repeats_exactly
+from harness.answers import Engine, Progress, repeats_exactly, with_dtype
 from harness.backends import Backend
 from harness.decide import decide
 from harness.errors import HarnessError, Incomparable, NotMeasured
 from harness.fingerprint import digest
 from harness.plan import Item, Plan, PlannedSuite
-from harness.records import write_rows
-from harness.runs import RunDirectory, record_name, sha256
+from harness.runs import RunDirectory, record_name
 from harness.store import Store
 from harness.types import ModelRef, SuiteResult, Verdict
 
@@ -102,7 +101,10 @@ class Evaluator:
             if (planned.name, model) not in self._results:
                 self._results[planned.name, model] = self._attempt(planned, model)
 
-    def _attempt(self, planned: PlannedSuite, model: str) -> SuiteResult | HarnessError:
+    def _attempt(self, planned: PlannedSuite, model: str) -> SuiteResult | Exception:
+        yardstick = self._results.get((planned.name, self.plan.models[0].name))
+        if isinstance(yardstick, Exception):
+            return yardstick  # without the base there is nothing to compare a candidate with
         try:
             return self._measure(planned, self._identified(model))
         except HarnessError as error:
@@ -118,7 +120,7 @@ class Evaluator:
         if name not in self._models:
             asked = next(model for model in self.plan.models if model.name == name)
             try:
-                self._models[name] = self._backend.identify(asked)
+                self._models[name] = self._backend.identify(with_dtype(self._backend, asked))
             except HarnessError as error:
                 self._models[name] = error
         found = self._models[name]
@@ -139,29 +141,21 @@ class Evaluator:
         return result
 
     def _measure_kept(self, planned: PlannedSuite, model: ModelRef, engine: Engine) -> SuiteResult:
-        keep, base = planned.suite.keep, self.plan.models[0].name
+        keep, base = planned.suite.keep, self._identified(self.plan.models[0].name)
         assert keep is not None
-        exact = repeats_exactly(engine.backend, self._identified(base))
-        spent = []
-        if model.name == base:
-            count = 1 if exact else keep.repeats
-            pools = [self._counted(planned, model, replace(engine, repeat=index)) for index in range(count)]
+        exact = repeats_exactly(engine.backend, base)
+        if model == base:
+            repeats = range(1 if exact else keep.repeats)
+            pools = [self._counted(planned, base, replace(engine, repeat=index)) for index in repeats]
             for index, pool in enumerate(pools):
                 self._record(pool, index)
-            self._pools[planned.name] = spent = pools
-        elif isinstance(error := self._results[planned.name, base], Exception):
-            raise error
+            self._pools[planned.name] = pools
         pools = self._pools[planned.name]
-        if exact and model.name == base:
-            result, spent = pools[0], []
+        if model == base and exact:
+            result = pools[0]
         else:
             result = self._counted(planned, model, replace(engine, repeat=0 if exact else keep.repeats))
-        kept = keep.restrict(result, pools, whole=planned.whole)
-        return replace(
-            kept,
-            fresh=kept.fresh + sum(pool.fresh for pool in spent),
-            seconds=kept.seconds + sum(pool.seconds for pool in spent),
-        )
+        return keep.restrict(result, pools, whole=planned.whole)
 
     def _counted(self, planned: PlannedSuite, model: ModelRef, engine: Engine) -> SuiteResult:
         """Measure, and count what came back against what was planned."""
@@ -177,6 +171,5 @@ class Evaluator:
 
     def _record(self, result: SuiteResult, pool: int | None = None) -> None:
         name = record_name(result.suite, result.model, pool)
-        self.run.write_records(name, result.rows)
-        digest_of_rows = sha256(write_rows(result.rows))
-        self.records[name] = RecordFile(result.suite, result.model, pool, len(result.rows), digest_of_rows)
+        digest_of_file = self.run.write_records(name, result.rows)
+        self.records[name] = RecordFile(result.suite, result.model, pool, len(result.rows), digest_of_file)

@@ -2,11 +2,12 @@
 
 import argparse
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.answers import AUTO
 from harness.backends import Backend
 from harness.errors import UsageProblem
 from harness.types import Json, ModelRef
@@ -14,9 +15,8 @@ from harness.types import Json, ModelRef
 if TYPE_CHECKING:  # pytest is the caller; the command line works without it
     import pytest
 
-__all__ = ["AUTO", "BASE_NAME", "Options", "add_options", "make_backend", "models", "with_dtype"]
+__all__ = ["BASE_NAME", "Options", "add_options", "make_backend", "models"]
 
-AUTO = "auto"
 BASE_NAME = "base"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -179,13 +179,6 @@ def make_backend(options: Options) -> Backend:
     from harness.backends.hf import HfBackend
 
     return HfBackend(device=options.device, batch_size=options.batch_size)
-
-
-def with_dtype(model: ModelRef, policy: Mapping[str, str]) -> ModelRef:
-    """`model` with `auto` replaced by what suits the backend's device."""
-    if model.dtype != AUTO:
-        return model
-    return replace(model, dtype="bfloat16" if policy.get("device") == "cuda" else "float32")
 
 
 def reference(text: str) -> str:

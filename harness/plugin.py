@@ -129,7 +129,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     with _usage_errors():
         if session.testsfailed:
             raise UsageProblem("a gate run needs every file to be collected; mend the errors above")
-        run_dir = state.gates.start(TerminalProgress(session.config))
+        run_dir = state.gates.start(
+            ["pytest", *session.config.invocation_params.args], TerminalProgress(session.config)
+        )
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         reporter.write_line(f"run directory: {run_dir}")

@@ -67,9 +67,11 @@ class RunDirectory:
             raise BadRunDirectory(f"--run-dir {path}: cannot be used ({error.strerror}); give another one") from error
         return cls(path, written, resumed=resumed, _lock=lock)
 
-    def write_records(self, name: str, rows: Sequence[Row]) -> None:
-        """Write one file of records, whole or not at all; a file of an earlier try is replaced."""
-        write_atomically(self.path / RECORDS / name, write_rows(rows))
+    def write_records(self, name: str, rows: Sequence[Row]) -> str:
+        """Write one file of records, whole or not at all; return its sha256. A file of an earlier try is replaced."""
+        data = write_rows(rows)
+        write_atomically(self.path / RECORDS / name, data)
+        return sha256(data)
 
     def finish(self, run: Mapping[str, Json]) -> None:
         """Write run.json, the last file that decides anything, and give up the lock."""

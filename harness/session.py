@@ -5,7 +5,6 @@
 Knows nothing of pytest's objects, so that plugin.py only translates.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -77,7 +76,7 @@ class GateSession:
         )
         return self.plan
 
-    def start(self, progress: Progress) -> Path:
+    def start(self, command: Sequence[str], progress: Progress) -> Path:
         """Open store and run directory; from here on only a receipt makes the run count.
 
         Raises:
@@ -85,7 +84,7 @@ class GateSession:
         """
         assert self.plan is not None
         store = Store(self.options.store)
-        run = RunDirectory.open(self.options.run_dir or new_run_path(RUNS), self.plan, sys.argv)
+        run = RunDirectory.open(self.options.run_dir or new_run_path(RUNS), self.plan, command)
         self.evaluator = Evaluator(self.plan, run, store, lambda: make_backend(self.options), progress)
         return run.path
 
