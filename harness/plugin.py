@@ -35,6 +35,7 @@ class Collected:
     gates: GateSession
     suites: dict[str, Measurable] = field(default_factory=dict)
     made: dict[str, int] = field(default_factory=dict)
+    skipped: list[Path] = field(default_factory=list)
     header: list[str] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)
 
@@ -75,6 +76,11 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
         state.suites[collector.nodeid] = _configured(obj, state.gates.options)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Listen to reports with the session's state at hand."""
+    session.config.pluginmanager.register(_Reports(session.config.stash[STATE]), "tunegate-reports")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one item for each gate and candidate."""
     if "check" not in metafunc.fixturenames:
@@ -98,10 +104,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Turn the selected items into a plan; read and check all data."""
     state = session.config.stash[STATE]
-    if session.testsfailed or not state.made:
+    if not state.suites or (session.testsfailed and not session.config.option.continue_on_collection_errors):
         return
     with _usage_errors():
+        if session.testsfailed:
+            raise UsageProblem("--continue-on-collection-errors: a gate needs every file; mend them or leave it out")
         _refuse_idle_suites(state)
+        _refuse_skipped_modules(state)
         planned = [_planned(item) for item in session.items if isinstance(item, pytest.Function) and _is_gate(item)]
         if not planned:
             return
@@ -127,8 +136,6 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if state.gates.plan is None or session.config.option.collectonly:
         return
     with _usage_errors():
-        if session.testsfailed:
-            raise UsageProblem("a gate run needs every file to be collected; mend the errors above")
         run_dir = state.gates.start(
             ["pytest", *session.config.invocation_params.args], TerminalProgress(session.config)
         )
@@ -168,16 +175,15 @@ def check(request: pytest.FixtureRequest, candidate: str) -> Callable[[Gate | st
     return check
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Listen to reports with the session's state at hand."""
-    session.config.pluginmanager.register(_Reports(session.config.stash[STATE]), "tunegate-reports")
-
-
 @dataclass(slots=True, eq=False)
 class _Reports:
     """Keeps whatever stands against believing an item: errors, skips, expected failures, reruns."""
 
     state: Collected
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.skipped:
+            self.state.skipped.append(Path(report.nodeid))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         gates, node = self.state.gates, report.nodeid
@@ -266,6 +272,13 @@ def _refuse_idle_suites(state: Collected) -> None:
             raise UsageProblem(
                 f"{module}: suite {suite.name!r} has no gate test; add `def test_gate(gate, check): check(gate)`"
             )
+
+
+def _refuse_skipped_modules(state: Collected) -> None:
+    folders = {Path(module.partition("::")[0]).parent for module in state.suites}
+    for module in state.skipped:
+        if module.parent in folders:
+            raise UsageProblem(f"{module}: skips itself while it is imported; a suite that is skipped is not measured")
 
 
 def _by_name(state: Collected) -> dict[str, Measurable]:
