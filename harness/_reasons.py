@@ -55,7 +55,8 @@ def missing(unscored: int, outcomes: Sequence[Outcome]) -> str:
 def remedy(needed: int | None, seen: Estimate) -> str:
     """What would decide."""
     if needed is not None:
-        return f"about {needed:,} examples would decide"
+        step = 10 ** max(0, len(str(needed)) - 2)
+        return f"about {-(-needed // step) * step:,} examples would decide"
     if seen.method.startswith("clustered"):
         return f"it rests on {seen.n} independent clusters; more are needed"
     return "the value is too close to the limit for any feasible number of examples"

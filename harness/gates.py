@@ -116,14 +116,14 @@ class Gate:
             return self.check_result(comparison.candidate)
         result = comparison.candidate
         try:
-            seen = comparison.delta(self.metric, self.confidence)
-            worst = comparison.delta(self.metric, self.confidence, unscored=Unscored.WORST)
-            best = comparison.delta(self.metric, self.confidence, unscored=Unscored.BEST)
             counts = comparison.transitions(self.metric)
+            found = [
+                comparison.delta(self.metric, self.confidence, unscored=assumed)
+                for assumed in _assumptions(counts.unscored)
+            ]
         except NotMeasured as error:
             return self._invalid(result, str(error))
-        outcomes = [self._outcome(bounds, counts) for bounds in (seen, worst, best)]
-        return self._verdict(result, seen, outcomes, counts)
+        return self._verdict(result, found, counts.unscored, counts)
 
     def check_result(self, result: SuiteResult) -> Verdict:
         """Decide about one model by itself.
@@ -134,13 +134,13 @@ class Gate:
         if not self.absolute:
             raise BadSpec(f"gate {self} compares with a base; give a candidate with --adapter or --base")
         try:
-            seen = estimate(result, self.metric, self.confidence)
-            worst = estimate(result, self.metric, self.confidence, unscored=Unscored.WORST)
-            best = estimate(result, self.metric, self.confidence, unscored=Unscored.BEST)
+            unscored = scores(result, self.metric).count(None)
+            found = [
+                estimate(result, self.metric, self.confidence, unscored=assumed) for assumed in _assumptions(unscored)
+            ]
         except NotMeasured as error:
             return self._invalid(result, str(error))
-        outcomes = [self._outcome(bounds, None) for bounds in (seen, worst, best)]
-        return self._verdict(result, seen, outcomes, None)
+        return self._verdict(result, found, unscored, None)
 
     def _outcome(self, seen: Estimate, counts: Transitions | None) -> Outcome:
         if seen.method == "clustered t" and seen.n < _MIN_CLUSTERS:
@@ -153,14 +153,14 @@ class Gate:
         return Outcome.PASS if shown else Outcome.INCONCLUSIVE
 
     def _verdict(
-        self, result: SuiteResult, seen: Estimate, outcomes: list[Outcome], counts: Transitions | None
+        self, result: SuiteResult, found: Sequence[Estimate], unscored: int, counts: Transitions | None
     ) -> Verdict:
-        n = len(result.rows)
+        n, seen = len(result.rows), found[0]
+        outcomes = [self._outcome(bounds, counts) for bounds in found]
         settled = len(set(outcomes)) == 1
         outcome = outcomes[0] if settled else Outcome.INCONCLUSIVE
         undecided = settled and outcome is Outcome.INCONCLUSIVE
         needed = _needed(self, seen, counts, n) if undecided else None
-        unscored = counts.unscored if counts else scores(result, self.metric).count(None)
         sentence = [
             f"{self.metric} {reasons.finding(seen, paired=counts is not None)}",
             reasons.conclusion(self.kind, self.limit, outcome),
@@ -244,6 +244,11 @@ def aggregate(verdicts: Iterable[Verdict]) -> Outcome:
         if worst in outcomes:
             return worst
     return Outcome.PASS
+
+
+def _assumptions(unscored: int) -> tuple[Unscored, ...]:
+    """Under which a verdict must be the same; the first is what it reports."""
+    return tuple(Unscored) if unscored else (Unscored.LEFT_OUT,)
 
 
 def _needed(gate: Gate, seen: Estimate, counts: Transitions | None, n: int) -> int | None:

@@ -226,13 +226,36 @@ def test_shares_are_judged_by_their_mean():
 
 
 def test_an_inconclusive_verdict_says_what_would_decide():
-    """Its reason follows one template: interval, limit, discordant pairs, and the examples that would decide."""
-    verdict = decide(DROP, 18, 23, 300)
+    """Its reason follows one template: interval, limit, discordant pairs, and about how many examples would decide."""
+    verdict = decide(DROP, 3, 3, 150)
+    assert verdict.needed == 745
     assert verdict.reason == (
-        "accuracy changed by -1.7 points [-5.3, +1.9]; a drop of 2 points is neither shown nor ruled out;"
-        f" 41 of 300 examples discordant (18 gained, 23 lost); {verdict.reason.rpartition('; ')[2]}"
+        "accuracy changed by +0.0 points [-3.2, +3.2]; a drop of 2 points is neither shown nor ruled out;"
+        " 6 of 150 examples discordant (3 gained, 3 lost); about 750 examples would decide"
     )
-    assert verdict.needed is None or verdict.needed > 300
+
+
+def test_a_value_on_the_limit_cannot_be_decided():
+    """19 of 20 right at a limit of 95 %: no number of examples tells, and the reason says so."""
+    verdict = rate(RATE, 380, 400)
+    assert (verdict.outcome, verdict.needed) == (INCONCLUSIVE, None)
+    assert verdict.reason.endswith("too close to the limit for any feasible number of examples")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        (decide(DROP, 0, 40, 400), "changed by -10.0 points [-12.7, -7.8]; a drop of 2 points is exceeded"),
+        (decide(DROP, 40, 0, 400), "a drop of 2 points is ruled out"),
+        (decide(GAIN, 200, 5, 400), "changed by +48.8 points [+44.4, +53.0]; a gain of more than 20 points is shown"),
+        (decide(GAIN, 5, 5, 400), "a gain of more than 20 points is ruled out"),
+        (rate(RATE, 400, 400), "is 100.0 % [99.3, 100.0]; the required 95 % is shown; 400 examples"),
+        (rate(RATE, 100, 400), "the required 95 % is ruled out"),
+    ],
+)
+def test_reasons_are_sentences_in_points(verdict, said):
+    """A reviewer reads percent and points, never bare fractions."""
+    assert said in verdict.reason
 
 
 def test_the_needed_number_of_examples_decides():
@@ -242,7 +265,6 @@ def test_the_needed_number_of_examples_decides():
     assert verdict.needed is not None
     scale = verdict.needed / 150
     assert decide(DROP, round(3 * scale), round(3 * scale), verdict.needed).outcome is PASS
-    assert f"about {verdict.needed:,} examples would decide" in verdict.reason
 
 
 @pytest.mark.parametrize(("gate", "n"), [(DROP, 132), (Gate("m", max_drop=0.01), 267), (RATE, 51), (GAIN, 4)])

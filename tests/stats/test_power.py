@@ -94,6 +94,14 @@ def test_detectable_difference_is_found_in_four_of_five_cases(n, discordant):
     assert 0.72 <= power <= 0.93
 
 
+def test_detectable_difference_solves_connors_equation():
+    """30 pairs of which 10 differ, moved towards 1/2, give d √n = z √p + z_power √(p - d²), worked out by hand."""
+    share = (10 + 1.644854**2 / 2) / (30 + 1.644854**2)
+    difference = detectable_difference(30, 10)
+    expected = 1.644854 * share**0.5 + 0.841621 * (share - difference**2) ** 0.5
+    assert difference * 30**0.5 == pytest.approx(expected, abs=1e-5)
+
+
 @settings(deadline=None, database=None)
 @given(st.integers(2, 5000), st.integers(0, 50))
 def test_detectable_difference_shrinks_with_n_and_grows_with_discordance(n, discordant):
