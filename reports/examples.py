@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from harness.types import Row
 from reports.fields import Field, field_diff
 from reports.load import Run
-from reports.pairs import Change, Pair, changed, pairs, primary_metric
+from reports.pairs import Change, Pair, changed, pairs, primary_metric, score_of
 from reports.texts import Clipped, Segment, anchor, clip, word_diff
 
 __all__ = ["Answer", "Gallery", "Shown", "galleries"]
@@ -83,4 +83,4 @@ def _shown(pair: Pair, metric: str, place: Sequence[str], *, alone: bool) -> Sho
 
 
 def _answer(row: Row, metric: str, segments: tuple[Segment, ...], left_out: int) -> Answer:
-    return Answer(segments, left_out, row.score(metric).reason_code, row.new_tokens, row.finish_reason.value)
+    return Answer(segments, left_out, score_of(row, metric).reason_code, row.new_tokens, row.finish_reason.value)

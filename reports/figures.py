@@ -5,6 +5,7 @@ Colours are those of the light theme; the style sheet maps each of them to the t
 
 import re
 from collections.abc import Sequence
+from math import ceil, floor
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -83,7 +84,9 @@ def slopes(slices: Sequence[Slice], width: int) -> Markup:
     import altair as alt
 
     data, y = alt.Chart(alt.InlineData(values=rows)), _row_axis(rows, width)
-    scale, axis = alt.Scale(domain=[0, 100]), alt.Axis(tickCount=6)
+    shares = [row[side] for row in rows for side in ("base", "candidate")]
+    scale = alt.Scale(domain=[max(0, 10 * floor(min(shares) / 10)), min(100, 10 * ceil((max(shares) + 1) / 10))])
+    axis = alt.Axis(tickCount=6)
     base, own = (
         alt.X(f"{field}:Q", scale=scale, axis=axis, title="right answers, percent") for field in ("base", "candidate")
     )

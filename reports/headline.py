@@ -58,13 +58,19 @@ def candidate_banner(run: Run, model: str) -> Banner:
     return _banner(aggregate(verdicts), _decision(run, model, verdicts), verdicts)
 
 
-def tiles(verdicts: Sequence[Verdict], *, fixed: int, broken: int, paired: bool) -> tuple[Tile, ...]:
-    """At most five numbers: one a suite, from the gate that says most of it, then the examples that changed sides."""
+def tiles(verdicts: Sequence[Verdict], flips: tuple[int, int] | None) -> tuple[Tile, ...]:
+    """At most five numbers: one a suite, from its worst gate, then the examples that changed sides.
+
+    Args:
+        verdicts: on one model.
+        flips: broken and fixed examples of all suites; None when nothing was compared.
+    """
     suites = dict.fromkeys(each.suite for each in verdicts)
     best = [max((v for v in verdicts if v.suite == suite), key=_telling) for suite in suites]
     made = [_tile(each) for each in best if each.observed is not None]
-    if not paired:
+    if flips is None:
         return tuple(made[:_MAX_TILES])
+    broken, fixed = flips
     churn = Tile("broken / fixed", f"{count(broken)} / {count(fixed)}", "examples, all suites", None, "flips")
     return (*made[: _MAX_TILES - 1], churn)
 
@@ -183,10 +189,10 @@ def _slack(verdict: Verdict) -> float:
     return verdict.observed.low - _floor(verdict) if verdict.observed is not None else 0.0
 
 
-def _telling(verdict: Verdict) -> int:
-    if "-gain>=" in verdict.gate:
-        return 2
-    return 1 if absolute(verdict) else 0
+def _telling(verdict: Verdict) -> tuple[int, int]:
+    """Worst first, so that no green tile hides a red gate; then gains, then rates, then drops."""
+    kind = 2 if "-gain>=" in verdict.gate else int(absolute(verdict))
+    return -_RANK.index(verdict.outcome), kind
 
 
 def _tile(verdict: Verdict) -> Tile:

@@ -92,7 +92,8 @@ def _subject(run: Run, model: ModelRef, limit: int) -> Subject:
     alone = model.name == run.base.name
     table = lines(run, model.name)
     verdicts = tuple(each for each in run.verdicts if each.model == model.name)
-    once = {line.suite: line.transitions for line in reversed(table) if line.transitions}
+    once = {line.suite: line.transitions for line in reversed(table) if line.transitions}.values()
+    flips = None if alone or not once else (sum(each.broken for each in once), sum(each.fixed for each in once))
     guards = [suite.name for suite in run.suites if suite.guards and not suite.keeps]
     kept = {suite.name for suite in run.suites if suite.keeps}
     tasks = [suite.name for suite in run.suites if suite.name not in {*guards, *kept}]
@@ -100,12 +101,7 @@ def _subject(run: Run, model: ModelRef, limit: int) -> Subject:
         model=model,
         alone=alone,
         banner=candidate_banner(run, model.name),
-        tiles=tiles(
-            verdicts,
-            fixed=sum(each.fixed for each in once.values()),
-            broken=sum(each.broken for each in once.values()),
-            paired=not alone,
-        ),
+        tiles=tiles(verdicts, flips),
         lines=table,
         forest=Figure(forest(table, WIDE), forest(table, NARROW), _forest_caption(table)),
         galleries=galleries(run, model.name, limit),

@@ -1,14 +1,14 @@
 """Base and candidate on the same examples: who became right, who became wrong."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.errors import Incomparable
-from harness.types import Row
+from harness.types import Row, Score
 from reports.load import Key, Run
 
-__all__ = ["Change", "Pair", "Transitions", "changed", "pairs", "primary_metric", "transitions"]
+__all__ = ["Change", "Pair", "Transitions", "changed", "pairs", "primary_metric", "score_of", "transitions"]
 
 
 class Change(StrEnum):
@@ -84,18 +84,19 @@ def changed(paired: Sequence[Pair], change: Change) -> tuple[Pair, ...]:
 
 
 def primary_metric(run: Run, suite: str) -> str:
-    """The metric that the suite is judged by: that of its first gate, else the first one measured."""
-    return next(_metrics(run, suite))
-
-
-def _metrics(run: Run, suite: str) -> Iterator[str]:
+    """The metric that the suite is judged by: of its first gate, else the first measured; empty without either."""
     measured = [result.metric for result in run.results if result.suite == suite]
-    yield from (each.metric for each in run.verdicts if each.suite == suite and each.metric in measured)
-    yield from measured
+    gated = [each.metric for each in run.verdicts if each.suite == suite and each.metric in measured]
+    return next(iter([*gated, *measured]), "")
+
+
+def score_of(row: Row, metric: str) -> Score:
+    """The row's score, unscored with the reason `no_score` where the metric gave none."""
+    return next((score for score in row.scores if score.metric == metric), Score(metric, None, reason_code="no_score"))
 
 
 def _change(base: Row, candidate: Row, metric: str) -> Change:
-    old, new = base.score(metric).value, candidate.score(metric).value
+    old, new = score_of(base, metric).value, score_of(candidate, metric).value
     if old is None or new is None:
         return Change.UNSCORED
     if old >= 1:

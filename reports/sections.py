@@ -8,7 +8,7 @@ from statistics import median, quantiles
 from harness.types import Estimate, FinishReason, Row, Verdict
 from reports.headline import absolute
 from reports.load import Key, Result, Run
-from reports.pairs import Transitions, pairs, primary_metric, transitions
+from reports.pairs import Transitions, pairs, primary_metric, score_of, transitions
 
 __all__ = ["Cause", "Health", "Line", "Slice", "SuiteSlices", "causes", "health", "lines", "slices"]
 
@@ -91,8 +91,14 @@ class Health:
 
 
 def lines(run: Run, model: str) -> tuple[Line, ...]:
-    """Every metric measured on `model`, in the order of the run."""
-    return tuple(_line(run, result) for result in run.results if result.model == model)
+    """Every metric measured on `model`, in the order of the run, then what was to be decided but was not measured."""
+    made = [_line(run, result) for result in run.results if result.model == model]
+    shown = {(line.suite, line.metric) for line in made}
+    missing: dict[tuple[str, str], list[Verdict]] = {}
+    for each in run.verdicts:
+        if each.model == model and (each.suite, each.metric) not in shown:
+            missing.setdefault((each.suite, each.metric), []).append(each)
+    return (*made, *(_missing_line(run, gates) for gates in missing.values()))
 
 
 def causes(run: Run, model: str) -> tuple[Cause, ...]:
@@ -150,6 +156,22 @@ def _line(run: Run, own: Result) -> Line:
     )
 
 
+def _missing_line(run: Run, gates: Sequence[Verdict]) -> Line:
+    suite, metric = gates[0].suite, gates[0].metric
+    return Line(
+        suite=suite,
+        metric=metric or suite,
+        n=gates[0].n,
+        base=_result(run, suite, run.base.name, metric),
+        candidate=None,
+        delta=None,
+        bounds=None,
+        floor=None,
+        transitions=None,
+        gates=tuple(gates),
+    )
+
+
 def _floor(verdict: Verdict) -> float:
     return -abs(verdict.required) if "-drop<=" in verdict.gate else verdict.required
 
@@ -168,7 +190,7 @@ def _result(run: Run, suite: str, model: str, metric: str) -> Result | None:
 def _reasons(rows: Sequence[Row] | None, metric: str) -> Counter[str] | None:
     if rows is None:
         return None
-    codes = Counter(row.score(metric).reason_code for row in rows)
+    codes = Counter(score_of(row, metric).reason_code for row in rows)
     del codes["ok"]
     return codes
 
@@ -178,7 +200,7 @@ def _slices(run: Run, model: str, suite: str) -> tuple[Slice, ...]:
     alone = model == run.base.name
     groups: dict[str, list[tuple[bool, bool]]] = {}
     for pair in pairs(run, suite, model, metric):
-        right = (pair.base.score(metric).value == 1, pair.candidate.score(metric).value == 1)
+        right = (score_of(pair.base, metric).value == 1, score_of(pair.candidate, metric).value == 1)
         groups.setdefault(pair.base.tags[0] if pair.base.tags else "untagged", []).append(right)
     made = [
         Slice(

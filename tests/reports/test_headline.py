@@ -115,6 +115,17 @@ def test_numbers_follow_the_kind_of_gate():
 def test_there_are_at_most_five_tiles():
     """However many suites there are, the first screen has five numbers, the last one broken against fixed."""
     verdicts = [make(Outcome.PASS, suite=f"suite {index}") for index in range(9)]
-    made = tiles(verdicts, fixed=7, broken=2, paired=True)
+    made = tiles(verdicts, (2, 7))
     assert len(made) == 5
     assert made[-1].value == "2 / 7"
+
+
+def test_no_green_tile_hides_a_red_gate():
+    """A suite with a passed gain and a failed drop shows the drop."""
+    gain = make(Outcome.PASS, "accuracy-gain>=0.2", required=0.2)
+    assert tiles([gain, make(Outcome.FAIL)], None)[0].outcome is Outcome.FAIL
+
+
+def test_nothing_compared_is_not_nothing_broken():
+    """Without compared examples there is no `0 broken`."""
+    assert tiles([make(Outcome.INVALID, observed=None)], None) == ()

@@ -160,3 +160,22 @@ def test_templates_never_switch_escaping_off():
     """No template marks data as safe, and none is left out of escaping."""
     for path in (Path(__file__).parents[2] / "reports").glob("*.j2"):
         assert not re.search(r"\|\s*safe|autoescape|Markup", path.read_text(encoding="utf-8")), path.name
+
+
+def test_a_gate_that_was_not_measured_is_shown(tmp_path):
+    """A planned suite without any result stands in the table as not measured, and breaks nothing else."""
+    folder = demo(20, loss=0).write(tmp_path / "run")
+    content = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    content["results"] = [each for each in content["results"] if each["suite"] != "mmlu_forgetting"]
+    records = content["receipt"]["records"]
+    content["receipt"]["records"] = {name: each for name, each in records.items() if each["suite"] != "mmlu_forgetting"}
+    for each in content["verdicts"]:
+        if each["suite"] == "mmlu_forgetting":
+            each.update(outcome="INVALID", observed=None, gained=None, lost=None, reason="the engine ran out of memory")
+    content["outcome"] = "INVALID"
+    (folder / "run.json").write_text(json.dumps(content), encoding="utf-8")
+    text = write_report(folder).read_text(encoding="utf-8")
+    suites = text[text.index('<section id="suites"') : text.index('<section id="flips"')]
+    assert "mmlu_forgetting" in suites
+    assert "not measured" in suites
+    assert "the engine ran out of memory" in text[: text.index('id="suites"')]
