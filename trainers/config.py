@@ -99,6 +99,7 @@ class TrainConfig(_Section):
     model: str = Field(default="embedded", min_length=1, description="`embedded`, a local folder, or a Hub id")
     revision: str | None = Field(default=None, description="commit of a Hub id; pins what `model` means")
     data: Path = Field(description="training rows, JSONL: input/output, prompt/completion or messages")
+    rows: int | None = Field(default=None, ge=1, description="train on the first rows of `data` only; all unless given")
     system: str = Field(
         default="", description="system turn put before each row of `data` that has none; measured with it too"
     )
@@ -152,7 +153,7 @@ def load_config(path: Path, *, overrides: Mapping[str, Any] | None = None) -> Tr
     """Read a TOML file and check it.
 
     Args:
-        path: the TOML file; relative paths inside are taken from its folder.
+        path: the TOML file; relative paths inside are taken from its folder, a model's when there is one.
         overrides: top-level values that replace those of the file, such as `{"model": "embedded"}`.
 
     Raises:
@@ -170,7 +171,10 @@ def load_config(path: Path, *, overrides: Mapping[str, Any] | None = None) -> Tr
         raise BadSpec(f"{path}: {_explain(error)}") from error
     folder = path.resolve().parent
     given = {key: getattr(config, key) for key in PATH_KEYS}
-    return config.model_copy(update={key: (folder / value).resolve() for key, value in given.items() if value})
+    absolute: dict[str, Any] = {key: (folder / value).resolve() for key, value in given.items() if value}
+    if "model" not in (overrides or {}) and (folder / config.model / "config.json").is_file():
+        absolute["model"] = str((folder / config.model).resolve())
+    return config.model_copy(update=absolute)
 
 
 def _explain(error: ValidationError) -> str:

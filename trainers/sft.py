@@ -140,7 +140,7 @@ def _job(config: TrainConfig, base: Path, system: str) -> str:
 def _gather(config: TrainConfig, base: Path, system: str) -> _Material:
     """Read, mix and encode the rows: every check that needs no weights."""
     tokenizer = load_tokenizer(base)
-    own = read_rows(config.data, system=system)
+    own = read_rows(config.data, system=system)[: config.rows]
     general: tuple[TrainRow, ...] = read_rows(config.replay_data) if config.replay_data else ()
     rows = mix(own, general, fraction=config.replay_fraction, seed=config.seed)
     stops = stop_ids(base, tokenizer)

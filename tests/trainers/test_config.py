@@ -1,0 +1,79 @@
+"""Training configurations: what is refused, and how it is said."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import BadSpec
+from trainers.config import Lora, Optim, Quantization, TrainConfig, load_config
+
+SHIPPED = sorted((Path(__file__).parents[2] / "trainers").glob("*.toml"))
+
+
+def write(folder: Path, text: str) -> Path:
+    """A configuration file with this text."""
+    path = folder / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('data = "d"\nepoch = 2', r"unknown key 'epoch'; did you mean 'epochs'\?"),
+        ('data = "d"\n[lora]\nrnak = 8', r"unknown key 'lora.rnak'; did you mean 'rank'\?"),
+        ('data = "d"\n[optim]\nzzz = 8', "unknown key 'optim.zzz'; known keys: name, learning_rate"),
+        ("epochs = 1", "key 'data' is missing; training rows"),
+        (
+            'data = "d"\n[lora]\nrank = 0',
+            "'lora.rank' = 0: input should be greater than or equal to 1; inner dimension",
+        ),
+        ('data = "d"\n[optim]\nlearning_rate = nan', "'optim.learning_rate' = nan: .*finite"),
+        ('data = "d"\nreplay_fraction = 0.1', "'replay_fraction' > 0 and 'replay_data' go together"),
+        ('data = "d"\nsystem = "a"\nsystem_file = "b"', "give 'system' or 'system_file', not both"),
+        ('data = "d"\nepochs = 0\nsteps = 0', r"'epochs' = 0: .* \(and 1 more\)"),
+        ("data = d", "not valid TOML"),
+    ],
+)
+def test_a_wrong_key_or_value_is_one_line_that_names_file_and_key(tmp_path, text, said):
+    """A mistyped key is never ignored, and the message says what would be right."""
+    with pytest.raises(BadSpec, match=said) as caught:
+        load_config(write(tmp_path, text))
+    assert str(caught.value).startswith(str(tmp_path / "config.toml"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_a_usage_problem(tmp_path):
+    """The path of the configuration itself is named."""
+    with pytest.raises(BadSpec, match=r"none\.toml: cannot be read"):
+        load_config(tmp_path / "none.toml")
+
+
+def test_paths_are_taken_from_the_folder_of_the_file(tmp_path, monkeypatch):
+    """Where the command is typed changes nothing; a model beside the file is found, any other name is left alone."""
+    path = write(tmp_path, 'data = "rows.jsonl"\nmodel = "mine"')
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").touch()
+    monkeypatch.chdir("/")
+    config = load_config(path)
+    assert (config.data, config.model) == (tmp_path / "rows.jsonl", str(tmp_path / "mine"))
+    assert load_config(path, overrides={"model": "embedded"}).model == "embedded"
+
+
+@pytest.mark.parametrize("section", [TrainConfig, Lora, Optim, Quantization])
+def test_every_field_says_what_it_is_for(section):
+    """The descriptions are the reference of the configuration, so none may be missing."""
+    assert [name for name, field in section.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_the_shipped_configurations_are_valid(path):
+    """A shipped file that no longer fits the fields would break the demo."""
+    config = load_config(path)
+    assert config.model == "embedded"
+    assert config.data.is_file()
+
+
+def test_configurations_are_shipped():
+    """The test above looks at files that are there."""
+    assert {"default", "overtrained"} <= {path.stem for path in SHIPPED}

@@ -1,0 +1,88 @@
+"""`python -m trainers`: what a person types, and what a shell gets back."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from trainers.__main__ import app
+from trainers.product import COMPLETE
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def toml(base, data):
+    """A configuration file beside the rows, for one short run."""
+    path = data.with_name("config.toml")
+    path.write_text(
+        f'model = "{base}"\ndata = "{data.name}"\nsteps = 2\nmax_length = 256\n[lora]\nrank = 2\nalpha = 4\n'
+    )
+    return path
+
+
+def invoke(*arguments):
+    """The command, in this process."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_training_says_where_the_adapter_is_and_a_second_run_says_so_too(toml, tmp_path):
+    """Exit code 0 both times; the second run trains nothing."""
+    first = invoke(toml, "--out", tmp_path / "out")
+    assert (first.exit_code, first.stdout) == (0, f"trained: {tmp_path / 'out'}\n")
+    second = invoke(toml, "--out", tmp_path / "out")
+    assert (second.exit_code, second.stdout) == (0, f"already trained: {tmp_path / 'out'}\n")
+
+
+def test_a_mistyped_key_is_exit_code_2_and_one_line(toml, tmp_path):
+    """A person sees the key and the right one, and no traceback."""
+    toml.write_text(toml.read_text() + "rnak = 3\n")
+    result = invoke(toml, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {toml}: unknown key 'lora.rnak'; did you mean 'rank'?\n"
+
+
+def test_a_training_that_is_not_finite_is_exit_code_11(toml, tmp_path, overflowing_base):
+    """INVALID, as for a measurement that cannot be trusted; no adapter is left."""
+    result = invoke(toml, "--out", tmp_path / "out", "--model", overflowing_base)
+    assert result.exit_code == 11
+    assert "error: training stopped at step 1: loss" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_help_page_and_a_refusal_need_no_torch(toml):
+    """What needs no training answers at once."""
+    toml.write_text("epochs = 1\n")
+    code = (
+        "import sys, runpy\n"
+        f"sys.argv = ['trainers', {str(toml)!r}, '--out', 'x']\n"
+        "try: runpy.run_module('trainers', run_name='__main__')\n"
+        "except SystemExit as end: print(end.code, 'torch' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "2 False\n"
+
+
+@pytest.mark.slow
+def test_a_killed_training_leaves_no_complete_and_the_next_run_finishes(toml, tmp_path):
+    """SIGKILL between two steps leaves no folder under the adapter's name."""
+    toml.write_text(toml.read_text().replace("steps = 2", "steps = 5000"))
+    command = [sys.executable, "-m", "trainers", str(toml), "--out", str(tmp_path / "out")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env=environment) as process:
+        for line in process.stderr:  # the rows are shown after the folder was made and before the first step
+            if b"learned: " in line:
+                break
+        time.sleep(1)
+        process.send_signal(signal.SIGKILL)
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.rglob(COMPLETE))
+    toml.write_text(toml.read_text().replace("steps = 5000", "steps = 2"))
+    assert invoke(toml, "--out", tmp_path / "out").exit_code == 0
+    assert json.loads((tmp_path / "out" / COMPLETE).read_text())["files"]
