@@ -2,9 +2,9 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-
-import pytest
+from typing import Any
 
 pytest_plugins = ["harness.plugin"]
 
@@ -21,12 +21,9 @@ def pytest_tunegate_report(run_dir: Path) -> str:
     return f"NO REPORT: {cause}; the verdict stands, rebuild the report with: tunegate report {run_dir}"
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Show the verdict table above the last lines."""
-    from harness.plugin import FINISHED
+def pytest_tunegate_verdicts(run: Mapping[str, Any], color: bool) -> bool:  # noqa: FBT001  # a hook's arguments are named
+    """Show the verdict table at the end of the terminal's output."""
+    from reports.terminal import print_verdicts
 
-    if FINISHED in config.stash:
-        from reports.terminal import print_verdicts
-
-        _, run = config.stash[FINISHED]
-        print_verdicts(run, file=sys.stdout, color=terminalreporter.hasmarkup)
+    print_verdicts(run, file=sys.stdout, color=color)
+    return True

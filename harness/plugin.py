@@ -4,7 +4,7 @@ A test module is a suite file when it has a global `suite`; its `test_gate(gate,
 gate and candidate. A repository opts in with `pytest_plugins = ["harness.plugin"]` in its top conftest.py.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +51,10 @@ class Hooks:
     @pytest.hookspec(firstresult=True)
     def pytest_tunegate_report(self, run_dir: Path) -> str | None:
         """Write the report of a finished run; return one line that says where it is, or what went wrong."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_tunegate_verdicts(self, run: Mapping[str, Any], color: bool) -> bool | None:  # noqa: FBT001  # a hook
+        """Print the verdicts and the outcome of run.json; return True when that was done."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -232,9 +236,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     run_dir, run = config.stash[FINISHED]
     line = config.hook.pytest_tunegate_report(run_dir=run_dir)
-    green = run["outcome"] == Outcome.PASS
-    partial = " (partial: not the whole gate)" if run["partial"] else ""
-    terminalreporter.write_line(f"outcome: {run['outcome']}{partial}", green=green, red=not green, bold=True)
+    terminalreporter.ensure_newline()
+    if not config.hook.pytest_tunegate_verdicts(run=run, color=terminalreporter.hasmarkup):
+        partial = " (partial: not the whole gate)" if run["partial"] else ""
+        terminalreporter.write_line(f"outcome: {run['outcome']}{partial}", bold=True)
     terminalreporter.write_line(f"evidence: {run_dir}; check it with: tunegate verify {run_dir}")
     if line:
         terminalreporter.write_line(line)
