@@ -28,6 +28,12 @@ def page(tmp_path, made, **options):
     return write_report(made.write(tmp_path / "run"), **options).read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """The report of an ordinary run."""
+    return page(tmp_path_factory.mktemp("plain"), demo(40))
+
+
 @pytest.mark.parametrize("candidates", [(), ("r16",), ("r16", "r4")])
 def test_every_section_is_there_once(tmp_path, candidates):
     """With no, one and several candidates, each anchor exists once, ids are unique and every link leads somewhere."""
@@ -39,23 +45,22 @@ def test_every_section_is_there_once(tmp_path, candidates):
     assert {link.removeprefix("#") for link in outline.links} <= set(outline.ids)
 
 
-def test_the_page_is_well_formed(tmp_path):
+def test_the_page_is_well_formed(plain):
     """Every element that is opened is closed, in order."""
-    assert Outline.of(page(tmp_path, demo(40))).unbalanced == []
+    assert Outline.of(plain).unbalanced == []
 
 
-def test_the_page_can_load_and_run_nothing(tmp_path):
+def test_the_page_can_load_and_run_nothing(plain):
     """The policy allows its own style sheet by hash and nothing else; no script, address or inline style."""
-    text = page(tmp_path, demo(40))
-    css = re.search(r"<style>(.*?)</style>", text, re.DOTALL).group(1)
+    css = re.search(r"<style>(.*?)</style>", plain, re.DOTALL).group(1)
     digest = b64encode(sha256(css.encode()).digest()).decode()
-    assert f"default-src &#39;none&#39;; style-src &#39;sha256-{digest}&#39;" in text
-    outline = Outline.of(text)
+    assert f"default-src &#39;none&#39;; style-src &#39;sha256-{digest}&#39;" in plain
+    outline = Outline.of(plain)
     assert not {"script", "iframe", "object", "embed", "link", "base", "form", "img"} & {
         tag for tag, _ in outline.elements
     }
     assert not {"style", "src", "onerror", "onclick"} & {name for _, names in outline.elements for name in names}
-    assert not re.search(r"https?://|url\(|@import", text)
+    assert not re.search(r"https?://|url\(|@import", plain)
 
 
 def test_the_first_screen_answers(tmp_path):
@@ -83,9 +88,6 @@ def test_counts_match_the_rows(tmp_path):
 def test_examples_left_out_are_counted(tmp_path):
     """Beyond the limit the page says how many examples are in the records only."""
     text = re.sub(r"<[^>]+>", "", page(tmp_path, demo(100), limit=3))
-    assert "46 fixed in exact_match" in text or re.search(
-        r"\d+ fixed in exact_match .* the first 3 are shown, \d+ are left", text
-    )
     assert re.search(r"the first 3 are shown, \d+ are left to the records", text)
 
 
