@@ -7,7 +7,18 @@ from harness.types import Outcome, Verdict
 from reports.load import Run, aggregate
 from reports.numbers import count, interval, percent, percent_interval, points
 
-__all__ = ["Banner", "Decider", "Tile", "absolute", "bounds", "candidate_banner", "rule", "run_banner", "tiles"]
+__all__ = [
+    "Banner",
+    "Decider",
+    "Tile",
+    "absolute",
+    "bounds",
+    "candidate_banner",
+    "floor",
+    "rule",
+    "run_banner",
+    "tiles",
+]
 
 _MAX_TILES = 5
 _PAIR = 2
@@ -88,6 +99,11 @@ def bounds(verdict: Verdict) -> str:
     if absolute(verdict):
         return f"{percent(seen.value)} ({percent_interval(seen.low, seen.high)})"
     return f"{points(seen.value)} ({interval(seen.low, seen.high)}) points"
+
+
+def floor(verdict: Verdict) -> float:
+    """The least lower bound that passes: a rate in [0, 1], or a signed difference in [-1, 1]."""
+    return -abs(verdict.required) if "-drop<=" in verdict.gate else verdict.required
 
 
 def rule(verdict: Verdict) -> str:
@@ -177,16 +193,11 @@ def _would_change(verdict: Verdict) -> str:
         return f"about {count(verdict.needed)} examples; this run had {count(verdict.n)}."
     if absolute(verdict):
         return f"a lower bound of {percent(verdict.required)} or more; it is {percent(seen.low)}."
-    return f"a lower bound of {points(_floor(verdict))} points or more; it is {points(seen.low)}."
-
-
-def _floor(verdict: Verdict) -> float:
-    """The least lower bound that passes, as a signed difference (or a rate)."""
-    return -abs(verdict.required) if "-drop<=" in verdict.gate else verdict.required
+    return f"a lower bound of {points(floor(verdict))} points or more; it is {points(seen.low)}."
 
 
 def _slack(verdict: Verdict) -> float:
-    return verdict.observed.low - _floor(verdict) if verdict.observed is not None else 0.0
+    return verdict.observed.low - floor(verdict) if verdict.observed is not None else 0.0
 
 
 def _telling(verdict: Verdict) -> tuple[int, int]:
@@ -205,6 +216,6 @@ def _tile(verdict: Verdict) -> Tile:
             f"{percent_interval(seen.low, seen.high)}, needs {percent(verdict.required)}",
         )
     else:
-        value, detail = f"{points(seen.value)} pts", f"{interval(seen.low, seen.high)}, needs {points(_floor(verdict))}"
+        value, detail = f"{points(seen.value)} pts", f"{interval(seen.low, seen.high)}, needs {points(floor(verdict))}"
     label = verdict.suite if verdict.suite == verdict.metric else f"{verdict.suite} · {verdict.metric}"
     return Tile(label, value, detail, verdict.outcome, "suites")

@@ -56,7 +56,15 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The whole page. `training` and `packages` are name and value; `limit` is how many examples each list shows."""
+    """The whole page.
+
+    Attributes:
+        subjects: one for each candidate, or one for the base alone.
+        cost: name and figure of what the engine used.
+        training: for each model that pins it, the configuration it was trained with, as name and text.
+        environment: name and text.
+        place: where the run lies, without the folders above, which may name a user.
+    """
 
     title: str
     run: Run
@@ -67,7 +75,7 @@ class Page:
     training: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     environment: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
-    limit: int
+    place: str
 
 
 def build(run: Run, limit: int) -> Page:
@@ -84,7 +92,7 @@ def build(run: Run, limit: int) -> Page:
         training=tuple((m.name, tuple(_flat(m.train_config))) for m in run.models if m.train_config),
         environment=tuple(_flat(run.environment)),
         warnings=tuple(dict.fromkeys(_warnings(run))),
-        limit=limit,
+        place="/".join(run.folder.resolve().parts[-2:]),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 
 from harness.types import Estimate, FinishReason, Row, Verdict
-from reports.headline import absolute
+from reports.headline import absolute, floor
 from reports.load import Key, Result, Run
 from reports.pairs import Transitions, pairs, primary_metric, score_of, transitions
 
@@ -150,7 +150,7 @@ def _line(run: Run, own: Result) -> Line:
         candidate=None if alone else own,
         delta=None if alone else compared[0].observed.value if compared and compared[0].observed else _delta(base, own),
         bounds=compared[0].observed if compared else None,
-        floor=_floor(compared[0]) if compared else None,
+        floor=floor(compared[0]) if compared else None,
         transitions=transitions(paired) if paired else None,
         gates=gates,
     )
@@ -170,10 +170,6 @@ def _missing_line(run: Run, gates: Sequence[Verdict]) -> Line:
         transitions=None,
         gates=tuple(gates),
     )
-
-
-def _floor(verdict: Verdict) -> float:
-    return -abs(verdict.required) if "-drop<=" in verdict.gate else verdict.required
 
 
 def _delta(base: Result | None, own: Result) -> float | None:

@@ -181,3 +181,9 @@ def test_a_gate_that_was_not_measured_is_shown(tmp_path):
     assert "mmlu_forgetting" in suites
     assert "not measured" in suites
     assert "the engine ran out of memory" in text[: text.index('id="suites"')]
+
+
+def test_the_page_names_no_folder_of_its_user(tmp_path, plain):
+    """The commands point at the run from where runs lie, never at a home directory."""
+    assert "tunegate verify plain0/run" in plain
+    assert str(tmp_path.parent) not in plain
