@@ -33,6 +33,7 @@ class Residency:
         self.loads = 0
         self._base: _Base | None = None
         self._adapter: str | None = None
+        self._idle = False
         self._model: Model = None
         self._tokenizers: dict[tuple[str, str | None], Tokenizer] = {}
         self._base_logits: Any = None
@@ -57,6 +58,11 @@ class Residency:
             self._attach(ref.adapter, ref)
         if self._adapter is not None:
             _enable(self._model, on=ref.adapter is not None)
+        if ref.adapter is not None and self._idle:
+            raise AdapterWithoutEffect(
+                f"adapter {ref.name!r} ({ref.adapter}): its logits equal the base's on every probe, so it does "
+                "nothing; was the right checkpoint saved?"
+            )
         return self._model.eval()
 
     def _forget(self) -> None:
@@ -97,7 +103,7 @@ class Residency:
         self.loads += 1
 
     def _attach(self, adapter: str, ref: ModelRef) -> None:
-        """Put `adapter` on the base in place of any other, and prove that it does something and the base is unhurt."""
+        """Put `adapter` on the base in place of any other; note whether it has an effect, and prove the base unhurt."""
         with quiet():
             from peft import PeftModel
 
@@ -117,11 +123,7 @@ class Residency:
         if not _close(self._probe(self.tokenizer(ref)), self._base_logits):
             self._forget()
             raise ModelProblem(f"{adapter}: attaching it changes the base, so the two cannot be compared; merge it")
-        if with_adapter.equal(self._base_logits):
-            raise AdapterWithoutEffect(
-                f"adapter {ref.name!r} ({adapter}): its logits equal the base's on every probe, so it does nothing; "
-                "was the right checkpoint saved?"
-            )
+        self._idle = with_adapter.equal(self._base_logits)
 
     def _probe(self, tokenizer: Tokenizer) -> Any:  # noqa: ANN401  # a tensor (probes, vocabulary)
         """Next-token logits of every probe, one prompt at a time, so that no padding is involved."""

@@ -176,10 +176,13 @@ def _stop_ids(model: Model, tokenizer: Tokenizer) -> frozenset[int]:
 
 
 def _generation(tokenizer: Tokenizer, prompt: Prompt, ids: list[int], stop: frozenset[int]) -> Generation:
+    stopped = ids[-1] in stop
     return Generation(
-        text=tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False),
+        text=tokenizer.decode(
+            ids[:-1] if stopped else ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        ),
         token_ids=tuple(ids),
-        finish_reason=FinishReason.STOP if ids[-1] in stop else FinishReason.LENGTH,
+        finish_reason=FinishReason.STOP if stopped else FinishReason.LENGTH,
         prompt_tokens=len(prompt.token_ids),
         new_tokens=len(ids),
     )
