@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import io
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -107,7 +108,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Json]]
         if not line.strip():
             raise BadExamples(f"{path}:{number}: blank line; remove it, or the row that was meant is missing")
         try:
-            row = json.loads(line, object_pairs_hook=_unique, parse_constant=_no_constant)
+            row = json.loads(line, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)
         except (ValueError, RecursionError) as error:
             raise BadExamples(f"{path}:{number}: not JSON ({error}); write one object a line") from error
         if not isinstance(row, dict):
@@ -175,5 +176,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")
+
+
+def _finite(text: str) -> float:
+    return number if math.isfinite(number := float(text)) else _no_number(text)

@@ -129,7 +129,19 @@ def test_interrupted_run_continues_where_it_was(repo):
 def test_killed_run_loses_at_most_its_last_batch(repo):
     """After SIGKILL the same command continues the run and computes only what was not stored yet."""
     make_model(repo.path / "dies", right=380, kill=100)
-    command = [sys.executable, "-m", "pytest", "suites", "--model", "base", "--adapter", "dies", "--run-dir", "run", "-q"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "suites",
+        "--model",
+        "base",
+        "--adapter",
+        "dies",
+        "--run-dir",
+        "run",
+        "-q",
+    ]
     assert subprocess.run(command, cwd=repo.path, capture_output=True, check=False).returncode == -9
     assert len(calls(repo)) == 400 + 128
     again = subprocess.run(command, cwd=repo.path, capture_output=True, text=True, check=False)
@@ -198,7 +210,13 @@ def test_junit_properties_carry_the_verdict(repo):
     """Each item's JUnit properties say suite, metric, n, candidate, interval and outcome."""
     run_gate(repo, "--adapter", "good", "--junitxml", "junit.xml")
     xml = (repo.path / "junit.xml").read_text()
-    for name, value in {"suite": "asks", "metric": "exact_match", "n": "400", "candidate": "good", "outcome": "PASS"}.items():
+    for name, value in {
+        "suite": "asks",
+        "metric": "exact_match",
+        "n": "400",
+        "candidate": "good",
+        "outcome": "PASS",
+    }.items():
         assert f'<property name="{name}" value="{value}"' in xml
 
 
@@ -244,7 +262,10 @@ def test_regression_measures_the_base_again_where_answers_may_differ(repo, monke
     )
     assert run_gate(repo, "--adapter", "good").ret == 0
     asked = calls(repo)
-    assert (sum(call.startswith("base") for call in asked), sum(call.startswith("good") for call in asked)) == (1600, 400)
+    assert (sum(call.startswith("base") for call in asked), sum(call.startswith("good") for call in asked)) == (
+        1600,
+        400,
+    )
 
 
 def test_regression_pool_too_small_is_invalid(repo):
