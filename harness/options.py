@@ -50,6 +50,8 @@ class Options:
         """
         found = {field.name: values(f"tunegate_{field.name}") for field in fields(cls)}
         options = cls(**found | {"adapter": tuple(found["adapter"] or ())})  # type: ignore[arg-type]  # argparse has no types
+        if options.base and options.base == options.model:
+            raise UsageProblem(f"--base {options.base}: is the candidate itself; give the candidate with --model")
         if options.base and options.adapter:
             raise UsageProblem(
                 "--base beside --adapter: give --model BASE --adapter DIR, or --base BASE --model CANDIDATE"

@@ -4,14 +4,16 @@ A test module is a suite file when it has a global `suite`; its `test_gate(gate,
 gate and candidate. A repository opts in with `pytest_plugins = ["harness.plugin"]` in its top conftest.py.
 """
 
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
+from harness.collected import Collected, Reports
 from harness.errors import HarnessError, UsageProblem
 from harness.gates import Gate
 from harness.options import Options, add_options, models
@@ -26,19 +28,6 @@ __all__ = ["EXIT_CODES", "FINISHED", "INTERRUPTED"]
 EXIT_CODES = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.INCONCLUSIVE: 10, Outcome.INVALID: 11}
 INTERRUPTED = 13
 """Exit code of a run that was stopped and can be continued."""
-
-
-@dataclass(slots=True)
-class Collected:
-    """What collection has seen so far. Keyed by module or node id."""
-
-    gates: GateSession
-    suites: dict[str, Measurable] = field(default_factory=dict)
-    made: dict[str, int] = field(default_factory=dict)
-    skipped: list[Path] = field(default_factory=list)
-    header: list[str] = field(default_factory=list)
-    errors: dict[str, str] = field(default_factory=dict)
-
 
 STATE = pytest.StashKey[Collected]()
 FINISHED = pytest.StashKey[tuple[Path, Any]]()
@@ -82,18 +71,14 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Listen to reports with the session's state at hand."""
-    session.config.pluginmanager.register(_Reports(session.config.stash[STATE]), "tunegate-reports")
+    session.config.pluginmanager.register(Reports(session.config.stash[STATE]), "tunegate-reports")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one item for each gate and candidate."""
-    if "check" not in metafunc.fixturenames:
-        return
     suite = getattr(metafunc.module, "suite", None)
-    if not isinstance(suite, Measurable):
-        raise pytest.Collector.CollectError(
-            f"{metafunc.definition.nodeid}: its module has no `suite`, which `check` needs"
-        )
+    if "check" not in metafunc.fixturenames or not isinstance(suite, Measurable):
+        return
     if hasattr(metafunc.config, "workerinput"):
         raise pytest.Collector.CollectError("gate suites share one model in one process: run them without -n")
     state = metafunc.config.stash[STATE]
@@ -113,12 +98,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     with _usage_errors():
         if session.testsfailed:
             raise UsageProblem("--continue-on-collection-errors: a gate needs every file; mend them or leave it out")
-        _refuse_idle_suites(state)
-        _refuse_skipped_modules(state)
+        state.refuse_gaps()
         planned = [_planned(item) for item in session.items if isinstance(item, pytest.Function) and _is_gate(item)]
         if not planned:
             return
-        plan = state.gates.make_plan(_by_name(state), planned, _partial_reasons(session.config, state, len(planned)))
+        plan = state.gates.make_plan(state.by_name(), planned, state.left_out(len(planned), _narrowing(session.config)))
     base, *candidates = [model.name for model in plan.models]
     rows = sum(len(suite.examples) for suite in plan.suites)
     state.header = [
@@ -143,6 +127,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         run_dir = state.gates.start(
             ["pytest", *session.config.invocation_params.args], TerminalProgress(session.config)
         )
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupted)  # a machine that is taken back is an interruption like Ctrl-C
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         reporter.write_line(f"run directory: {run_dir}")
@@ -151,7 +137,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def candidate(request: pytest.FixtureRequest) -> str:
     """Name of the model that is judged; session-wide, so that pytest keeps the items of one model together."""
-    return str(request.param)
+    return str(getattr(request, "param", ""))
 
 
 @pytest.fixture
@@ -161,7 +147,7 @@ def check(request: pytest.FixtureRequest, candidate: str) -> Callable[[Gate | st
     try:
         verdict = state.gates.verdict(node.nodeid)
     except HarnessError as error:
-        state.errors[node.nodeid] = str(error)
+        state.gates.problems[node.nodeid] = str(error)
         pytest.fail(f"INVALID: {error}", pytrace=False)
 
     def check(gate: Gate | str) -> Verdict:
@@ -179,41 +165,13 @@ def check(request: pytest.FixtureRequest, candidate: str) -> Callable[[Gate | st
     return check
 
 
-@dataclass(slots=True, eq=False)
-class _Reports:
-    """Keeps whatever stands against believing an item: errors, skips, expected failures, reruns."""
-
-    state: Collected
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.skipped:
-            self.state.skipped.append(Path(report.nodeid))
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        gates, node = self.state.gates, report.nodeid
-        if gates.plan is None or not any(item.node == node for item in gates.plan.items):
-            return
-        decided = gates.verdicts.get(node)
-        if hasattr(report, "wasxfail"):
-            problem = "marked xfail; a gate is not expected to fail, remove the mark"
-        elif report.skipped:
-            problem = "skipped; a gate that was not measured cannot pass, remove the skip"
-        elif str(report.outcome) == "rerun":  # pytest-rerunfailures adds this outcome
-            problem = "run again after a failure; rerunning until green proves nothing, remove the reruns"
-        elif report.failed and (decided is None or decided.outcome is Outcome.PASS or report.when != "call"):
-            problem = self.state.errors.get(node) or _crash(report)
-        elif report.passed and report.when == "call" and decided is None:
-            problem = "its test never called check(gate)"
-        else:
-            return
-        gates.problems.setdefault(node, problem)
-
-
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Write the receipt and set the exit code. Never greener than pytest itself."""
     state = session.config.stash[STATE]
     if state.gates.evaluator is None:
         return
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
         state.gates.abandon()
         if exitstatus == pytest.ExitCode.INTERRUPTED:
@@ -271,35 +229,13 @@ def _planned(item: pytest.Function) -> Item:
     return Item(item.nodeid, item.module.suite.name, str(params["gate"]), str(params["candidate"]))
 
 
-def _refuse_idle_suites(state: Collected) -> None:
-    for module, suite in state.suites.items():
-        if not any(node.startswith(f"{module}::") for node in state.made):
-            raise UsageProblem(
-                f"{module}: suite {suite.name!r} has no gate test; add `def test_gate(gate, check): check(gate)`"
-            )
+def _narrowing(config: pytest.Config) -> list[str]:
+    """Options that skip whole files without telling anybody."""
+    return [f"--{name}" for name in ("lf", "stepwise") if config.getoption(name, False)]
 
 
-def _refuse_skipped_modules(state: Collected) -> None:
-    folders = {Path(module.partition("::")[0]).parent for module in state.suites}
-    for module in state.skipped:
-        if module.parent in folders:
-            raise UsageProblem(f"{module}: skips itself while it is imported; a suite that is skipped is not measured")
-
-
-def _by_name(state: Collected) -> dict[str, Measurable]:
-    suites: dict[str, Measurable] = {}
-    for module, suite in state.suites.items():
-        if suites.setdefault(suite.name, suite) is not suite:
-            raise UsageProblem(f"{module}: another suite is named {suite.name!r} too; names are unique in a run")
-    return suites
-
-
-def _partial_reasons(config: pytest.Config, state: Collected, selected: int) -> list[str]:
-    made = sum(state.made.values())
-    reasons = [f"{made - selected} of {made} gates were deselected"] if selected < made else []
-    # --lf and its kin skip whole files without telling anybody
-    kin = [f"--{name}" for name in ("lf", "stepwise") if config.getoption(name, False)]
-    return reasons + [f"{name} runs only some gates" for name in kin]
+def _interrupted(number: int, frame: object) -> NoReturn:  # noqa: ARG001  # signal's signature
+    raise KeyboardInterrupt
 
 
 def _properties(verdict: Verdict, gates: GateSession) -> list[tuple[str, object]]:
@@ -319,8 +255,3 @@ def _properties(verdict: Verdict, gates: GateSession) -> list[tuple[str, object]
         "outcome": verdict.outcome.value,
     }
     return [(name, "" if value is None else str(value)) for name, value in values.items()]
-
-
-def _crash(report: pytest.TestReport) -> str:
-    message = getattr(getattr(report.longrepr, "reprcrash", None), "message", "") or report.longreprtext
-    return f"crashed in {report.when}: {message.strip().partition(chr(10))[0] or 'no message'}"

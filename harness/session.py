@@ -89,9 +89,14 @@ class GateSession:
         return run.path
 
     def verdict(self, node: str) -> Verdict:
-        """Measure what the item needs and decide it; HarnessError when it cannot be measured."""
+        """Measure what the item needs and decide it.
+
+        Raises:
+            HarnessError: it cannot be measured, or was not planned.
+        """
+        item = self.item(node)
         assert self.evaluator is not None
-        return self.evaluator.verdict(self.item(node))
+        return self.evaluator.verdict(item)
 
     def item(self, node: str) -> Item:
         """The planned item of a node id.

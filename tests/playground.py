@@ -60,26 +60,30 @@ class FakeBackend:
         self._log = log
 
     def identify(self, model: ModelRef) -> ModelRef:
+        """Fill the fingerprint; refuse what the rule says."""
         rule = _rule(model)
         if rule.get("refuse"):
             raise AdapterMismatch(f"{model.adapter}: was trained on another base; train it again")
         said = digest({key: rule.get(key, 0) for key in ("right", "cut")})
         return replace(model, fingerprint=said, digests={"weights": said})
 
-    def render(self, model: ModelRef, messages: Sequence[Mapping[str, str]]) -> Prompt:
+    def render(self, model: ModelRef, messages: Sequence[Mapping[str, str]]) -> Prompt:  # noqa: ARG002
+        """Roles and texts, a line each."""
         text = "\n".join(f"{message['role']}: {message['content']}" for message in messages)
         return Prompt(text, tuple(text.encode()))
 
     def policy(self) -> Mapping[str, str]:
+        """An engine of no importance on `device`."""
         return {"engine": "fake-1", "device": self.device}
 
     def generate(
         self,
         model: ModelRef,
         prompts: Sequence[Prompt],
-        sampling: Sampling,
+        sampling: Sampling,  # noqa: ARG002
         on_batch: Callable[[Sequence[tuple[int, Generation]]], None],
     ) -> None:
+        """Answer by the rule, in batches, and do what mischief it says."""
         rule = _rule(model)
         if "crash" in rule:
             raise RuntimeError(rule["crash"])
@@ -91,14 +95,18 @@ class FakeBackend:
             on_batch([(index, _answer(rule, number)) for index, number in batch])
             if start + BATCH > rule.get("interrupt", math.inf):
                 raise KeyboardInterrupt
+            if start + BATCH > rule.get("terminate", math.inf):
+                os.kill(os.getpid(), signal.SIGTERM)
             if start + BATCH > rule.get("kill", math.inf) and not Path("killed").exists():
                 Path("killed").touch()
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def loaded(self, model: ModelRef) -> LoadedModel:
+        """There is none."""
         raise NotImplementedError
 
     def usage(self) -> Usage:
+        """Made up."""
         return Usage(peak_memory_bytes=1, seconds=1.0, new_tokens=1, prompt_tokens=1)
 
 

@@ -278,3 +278,47 @@ def test_regression_pool_too_small_is_invalid(repo):
     result = run_gate(repo, "--adapter", "good")
     assert result.ret == 11
     result.stdout.fnmatch_lines(["*INVALID: suite 'asks': the base passes 360 of 400 pool rows*"])
+
+
+def test_sigterm_is_an_interruption(repo):
+    """A machine that is taken back ends the run like Ctrl-C: 13, no receipt, everything computed kept."""
+    make_model(repo.path / "taken", right=380, terminate=100)
+    command = [sys.executable, "-m", "pytest", "suites", "--model", "base", "--adapter", "taken", "--run-dir", "run"]
+    done = subprocess.run(command, cwd=repo.path, capture_output=True, text=True, check=False)
+    assert done.returncode == 13, done.stdout
+    assert "the same command with --run-dir run continues it" in done.stdout
+    assert not (repo.path / "run" / "run.json").exists()
+
+
+def test_workers_are_refused(repo):
+    """With xdist each worker would load the model and the verdicts would be scattered; it is refused."""
+    command = [sys.executable, "-m", "pytest", "suites", "--model", "base", "--adapter", "good", "-n", "1"]
+    done = subprocess.run(command, cwd=repo.path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "run them without -n" in done.stdout
+    assert not (repo.path / "runs").exists()
+
+
+def test_other_tests_may_have_a_fixture_of_that_name(repo):
+    """A test module without a suite keeps its own `check`, also beside suites in one session."""
+    (repo.path / "suites" / "test_own.py").write_text(
+        "import pytest\n@pytest.fixture\ndef check(): return 7\ndef test_own(check): assert check == 7\n"
+    )
+    result = run_gate(repo, "--adapter", "good")
+    result.assert_outcomes(passed=3)
+    assert result.ret == 0
+
+
+def test_check_outside_a_suite_is_an_error(repo):
+    """Our `check` in a module without a suite says what is missing, and the session is not green."""
+    (repo.path / "suites" / "test_own.py").write_text("def test_own(check): check('x')\n")
+    result = run_gate(repo, "--adapter", "good")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*test_own.py::test_own: is not in the plan*"])
+
+
+def test_failing_ordinary_test_keeps_the_session_red(repo):
+    """A green gate does not hide a failure elsewhere."""
+    (repo.path / "suites" / "test_own.py").write_text("def test_own(): assert False\n")
+    assert run_gate(repo, "--adapter", "good").ret == 1
+    assert finished_run(repo)[1]["outcome"] == "PASS"

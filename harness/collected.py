@@ -1,0 +1,107 @@
+"""What pytest has shown so far of a gate run: the suites it found, the items it made, the reports it gave."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageProblem
+from harness.session import GateSession
+from harness.suite import Measurable
+from harness.types import Outcome
+
+__all__ = ["Collected", "Reports"]
+
+
+@dataclass(slots=True)
+class Collected:
+    """What collection has seen.
+
+    Attributes:
+        gates: the session that plans and decides.
+        suites: by node id of their module.
+        made: items made, by node id of the function.
+        skipped: modules that skipped themselves.
+        header: lines that say what is planned.
+    """
+
+    gates: GateSession
+    suites: dict[str, Measurable] = field(default_factory=dict)
+    made: dict[str, int] = field(default_factory=dict)
+    skipped: list[Path] = field(default_factory=list)
+    header: list[str] = field(default_factory=list)
+
+    def refuse_gaps(self) -> None:
+        """Refuse suites that nothing measures.
+
+        Raises:
+            UsageProblem: a suite without a gate test, or a file beside the suites that skips itself.
+        """
+        for module, suite in self.suites.items():
+            if not any(node.startswith(f"{module}::") for node in self.made):
+                raise UsageProblem(
+                    f"{module}: suite {suite.name!r} has no gate test; add `def test_gate(gate, check): check(gate)`"
+                )
+        folders = {Path(module).parent for module in self.suites}
+        for path in self.skipped:
+            if path.parent in folders:
+                raise UsageProblem(
+                    f"{path}: skips itself while it is imported; a suite that is skipped is not measured"
+                )
+
+    def by_name(self) -> dict[str, Measurable]:
+        """The suites by their own names.
+
+        Raises:
+            UsageProblem: two have one name.
+        """
+        suites: dict[str, Measurable] = {}
+        for module, suite in self.suites.items():
+            if suites.setdefault(suite.name, suite) is not suite:
+                raise UsageProblem(f"{module}: another suite is named {suite.name!r} too; names are unique in a run")
+        return suites
+
+    def left_out(self, selected: int, options: list[str]) -> list[str]:
+        """Why `selected` gates, chosen with these narrowing options, are less than all."""
+        made = sum(self.made.values())
+        deselected = [f"{made - selected} of {made} gates were deselected"] if selected < made else []
+        return deselected + [f"{option} runs only some gates" for option in options]
+
+
+@dataclass(slots=True, eq=False)
+class Reports:
+    """A plugin that keeps whatever stands against believing an item: errors, skips, expected failures, reruns."""
+
+    state: Collected
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Notice modules that skip themselves."""
+        if report.skipped:
+            self.state.skipped.append(Path(report.nodeid))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Notice what is wrong with an item; the first problem stays."""
+        gates, node = self.state.gates, report.nodeid
+        if gates.plan is not None and any(item.node == node for item in gates.plan.items):
+            problem = self._problem(report)
+            if problem:
+                gates.problems.setdefault(node, problem)
+
+    def _problem(self, report: pytest.TestReport) -> str:
+        decided = self.state.gates.verdicts.get(report.nodeid)
+        if hasattr(report, "wasxfail"):
+            return "marked xfail; a gate is not expected to fail, remove the mark"
+        if report.skipped:
+            return "skipped; a gate that was not measured cannot pass, remove the skip"
+        if str(report.outcome) == "rerun":  # pytest-rerunfailures adds this outcome
+            return "run again after a failure; rerunning until green proves nothing, remove the reruns"
+        if report.failed and (decided is None or decided.outcome is Outcome.PASS or report.when != "call"):
+            return _crash(report)
+        if report.passed and report.when == "call" and decided is None:
+            return "its test never called check(gate)"
+        return ""
+
+
+def _crash(report: pytest.TestReport) -> str:
+    message = getattr(getattr(report.longrepr, "reprcrash", None), "message", "") or report.longreprtext
+    return f"crashed in {report.when}: {message.strip().partition(chr(10))[0] or 'no message'}"

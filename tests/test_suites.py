@@ -1,0 +1,78 @@
+"""The suites that ship: their own reference answers pass them, and a good candidate gets through the whole gate."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.suite import Suite
+from harness.types import FinishReason, Generation
+
+ROOT = Path(__file__).parents[1]
+GENERATED = ("valid_json", "exact_match")
+
+
+def suite(name):
+    """The suite of `suites/test_<name>.py`."""
+    spec = importlib.util.spec_from_file_location(f"suite_{name}", ROOT / "suites" / f"test_{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.suite
+
+
+def reference(example):
+    """The reference answer as a model would write it."""
+    return example.target if isinstance(example.target, str) else json.dumps(example.target)
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_reference_answers_score_full_marks(name):
+    """Every metric gives the data's own answers 1, so that a perfect model can pass."""
+    measured: Suite = suite(name)
+    examples = measured.plan()
+    answers = [Generation(reference(example), (1,), FinishReason.STOP, 1, 1) for example in examples]
+    for metric in measured.metrics:
+        assert {score.value for score in metric(examples, answers)} == {1.0}
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_gates_can_be_decided(name):
+    """Each gate can pass with the rows that there are."""
+    measured = suite(name)
+    rows = measured.keep.at_least if measured.keep else len(measured.plan())
+    for gate in measured.gates:
+        gate.refuse_undecidable(rows)
+
+
+def test_suites_of_one_task_share_prompts_and_sampling():
+    """exact_match asks exactly what valid_json asks, so that each answer is computed once."""
+    one, other = suite("valid_json"), suite("exact_match")
+    assert (one.render, one.sampling, one.plan()) == (other.render, other.sampling, other.plan())
+
+
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory):
+    """A base that answers every second posting, and a candidate that answers all but one in fifty."""
+    folder = tmp_path_factory.mktemp("scripts")
+    examples = suite("valid_json").plan()
+    for name, misses in {"base": lambda i: i % 2, "tuned": lambda i: i % 50 == 0}.items():
+        answers = {e.input: "I cannot do that." if misses(i) else reference(e) for i, e in enumerate(examples)}
+        (folder / f"{name}.json").write_text(json.dumps({"answers": answers}))
+    return folder
+
+
+@pytest.mark.parametrize(("candidate", "code"), [("tuned", 0), (None, 1)])
+def test_scripted_models_go_through_the_task_suites(scripts, tmp_path, candidate, code):
+    """A candidate that learned the task passes with a receipt that verifies; the base alone misses 95 %."""
+    command = [sys.executable, "-m", "pytest", *(f"suites/test_{name}.py" for name in GENERATED), "-q"]
+    command += ["--backend", "scripted", "--model", scripts / "base.json"]
+    command += ["--adapter", scripts / f"{candidate}.json"] if candidate else []
+    command += ["--run-dir", tmp_path / "run", "--store", tmp_path / "store"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stdout
+    assert f"report: {tmp_path / 'run' / 'report.html'}" in done.stdout
+    verified = [sys.executable, "-m", "harness.cli", "verify", tmp_path / "run"]
+    assert subprocess.run(verified, cwd=ROOT, capture_output=True, check=False).returncode == code
