@@ -37,14 +37,14 @@ class LmEvalSuite:
         name: `[a-z0-9_-]`, at most 64 characters, unique in a run.
         version: raise it when scores stop being comparable.
         source: where the questions come from: `mc_csv("data/x.csv")`, `mmlu_dir(...)` or `mmlu_hub(...)`.
-        gates: what is decided, on the metric `acc`.
+        gates: what is decided, on the metric `acc`; at least one.
         fewshot: worked examples before each question, at least 0; the source must have them.
     """
 
     name: str
     version: int
     source: QuestionSource
-    gates: tuple[Gate, ...] | list[Gate] = ()
+    gates: Sequence[Gate]
     fewshot: int = 0
     keep: None = field(default=None, init=False)
 
