@@ -3,7 +3,6 @@
 Exit codes: 0 trained, or found trained; 2 a file, key or option is wrong; 11 the training is invalid; 13 interrupted.
 """
 
-import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -41,8 +40,6 @@ def main(
 
 def _train(config: Path, out: Path, model: str, console: Console) -> None:
     settings = load_config(config, overrides={"model": model} if model else None)
-    # bitsandbytes tells of an optional kernel that it would fetch from the network
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     from trainers.fit import Point
     from trainers.sft import Watcher, train
 

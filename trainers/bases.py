@@ -1,53 +1,27 @@
-"""The frozen model that an adapter is trained on: where its files are, and how it is put in memory."""
+"""The frozen model that an adapter is trained on: how it is put in memory, where it stops, what LoRA may target."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
-import harness
 from harness.chat import Tokenizer
 from harness.errors import BadSpec, ModelProblem
-from trainers.config import Quantization
+from harness.quiet import quiet
 
-__all__ = ["Model", "linear_names", "load_base", "locate_base", "stop_ids"]
+__all__ = ["Model", "linear_names", "load_base", "stop_ids"]
 
 Model = Any
 """A causal language model of transformers, which declares no types."""
 
 
-def locate_base(model: str, revision: str | None = None) -> Path:
-    """The folder of a base model; downloads a Hub model that is not there yet.
+def load_base(folder: Path, *, dtype: str, quantization: str, device: str) -> Model:
+    """The causal language model in `folder`, in training precision.
 
     Args:
-        model: `embedded`, a local folder, or a Hub id.
-        revision: commit of a Hub id.
-
-    Raises:
-        ModelProblem: no such folder or Hub model, or it cannot be reached.
-    """
-    folder = Path(harness.__file__).parent / "embedded" if model == "embedded" else Path(model)
-    if (folder / "config.json").is_file():
-        return folder.resolve()
-    if model == "embedded" or folder.exists() or model.count("/") != 1 or model.startswith((".", "/", "~")):
-        raise ModelProblem(f"{folder}: holds no model (no config.json); check the key 'model'")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        files = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
-        return Path(snapshot_download(model, revision=revision, allow_patterns=files))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ModelProblem(f"{model}: cannot be fetched from the Hub ({reason}); give a local folder") from error
-
-
-def load_base(folder: Path, *, dtype: str, quantization: Quantization, device: str) -> Model:
-    """The causal language model in `folder`, frozen, in training precision.
-
-    Args:
-        folder: from `locate_base`.
-        dtype: `float32` or `bfloat16`, of the weights that are not quantised.
-        quantization: how the linear layers are held.
+        folder: of a transformers checkpoint, from `harness.models.locate`.
+        dtype: `float32` or `bfloat16`, of the weights that are not quantised and of the arithmetic.
+        quantization: `none`, `int8` or `nf4`, as when the adapter is measured.
         device: `cpu` or `cuda`.
 
     Raises:
@@ -55,23 +29,24 @@ def load_base(folder: Path, *, dtype: str, quantization: Quantization, device: s
     """
     import torch
     from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()
-    extra: dict[str, Any] = {}
-    if quantization.kind != "none":
-        extra = {"device_map": {"": device}, "quantization_config": _bitsandbytes(quantization, dtype)}
     try:
-        return AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=getattr(torch, dtype),
-            use_safetensors=True,
-            trust_remote_code=False,
-            **extra,
-        )
+        with quiet():
+            model = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=getattr(torch, dtype),
+                device_map={"": device},
+                quantization_config=_bitsandbytes(quantization, dtype),
+                use_safetensors=True,
+                trust_remote_code=False,
+            )
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ModelProblem(f"{folder}: the model cannot be loaded ({reason})") from error
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False  # its packed weights are rounded once more than those measured
+    return model
 
 
 def stop_ids(folder: Path, tokenizer: Tokenizer) -> frozenset[int]:
@@ -118,14 +93,20 @@ def linear_names(model: Model, target_modules: str | tuple[str, ...]) -> str | l
     return list(names)
 
 
-def _bitsandbytes(quantization: Quantization, dtype: str) -> object:
+def _bitsandbytes(quantization: str, dtype: str) -> object:
+    """The settings of bitsandbytes, equal to those that the adapter is measured with; None for `none`."""
     from transformers import BitsAndBytesConfig
 
-    if quantization.kind == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type=quantization.kind,
-        bnb_4bit_use_double_quant=quantization.double,
-        bnb_4bit_compute_dtype=dtype,
-    )
+    match quantization:
+        case "int8":
+            # it says at every layer and step that int8 computes in float16
+            logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+            return BitsAndBytesConfig(load_in_8bit=True)
+        case "nf4":
+            return BitsAndBytesConfig(
+                load_in_4bit=True,
+                bnb_4bit_quant_type="nf4",
+                bnb_4bit_use_double_quant=True,
+                bnb_4bit_compute_dtype=dtype,
+            )
+    return None

@@ -55,12 +55,10 @@ class Lora(_Section):
 class Quantization(_Section):
     """`[quantization]`: how the frozen base is held in memory while the adapter trains (QLoRA)."""
 
-    kind: Literal["none", "int8", "nf4", "fp4"] = Field(
+    kind: Literal["none", "int8", "nf4"] = Field(
         default="none",
-        description="nf4 takes an eighth of fp32's memory and rounds the base; answer with the same kind later",
-    )
-    double: bool = Field(
-        default=True, description="quantise the constants of nf4/fp4 too: 0.4 bits a weight less, and slower"
+        description="nf4 (with double quantisation) takes an eighth of fp32's memory and rounds the base; "
+        "measure the adapter with the same kind",
     )
 
 

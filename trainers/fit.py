@@ -5,14 +5,14 @@ Every default of `SFTConfig` that differs from transformers' is set here, so tha
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.chat import Tokenizer
 from harness.errors import ModelProblem
+from harness.quiet import quiet
 from trainers.bases import Model, linear_names
 from trainers.config import TrainConfig
 from trainers.encode import IGNORED_LABEL, EncodedRow
@@ -79,7 +79,9 @@ def fit(
 
     columns = {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
     watch, curve = _watcher(on_step)
-    with _quiet():
+    with quiet(), warnings.catch_warnings():
+        # TRL sets the flag by a name that transformers has deprecated
+        warnings.filterwarnings("ignore", "`gradient_checkpointing` is deprecated", FutureWarning)
         trainer = _trainer_class()(
             model=model,
             args=_arguments(config, scratch),
@@ -206,11 +208,3 @@ def _refuse_idle(model: Model) -> None:
         raise ModelProblem("the trained adapter holds numbers that are not finite; lower optim.learning_rate")
     if not any(bool(tensor.any()) for name, tensor in factors.items() if "lora_B" in name):
         raise ModelProblem("the trained adapter is still the identity; raise optim.learning_rate, steps or epochs")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the one warning that is about the libraries themselves: peft and TRL use a flag's old name."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="`(is_)?gradient_checkpointing`", category=FutureWarning)
-        yield

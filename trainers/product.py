@@ -35,9 +35,12 @@ def make_product(out: Path, job: str, work: Callable[[Path], None]) -> bool:
         True when `work` ran, False when `out` holds the finished job.
 
     Raises:
-        BadRunDirectory: `out` holds something else.
+        BadRunDirectory: `out` holds something else, or its folder cannot be made.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadRunDirectory(f"{out.parent}: cannot be made ({error.strerror}); choose another --out") from error
     with _alone(out):
         done = finished_job(out)
         if done == job:

@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.chat import Tokenizer, load_tokenizer, template_digest, tokenizer_digest
-from harness.errors import BadSpec
+from harness.errors import BadSpec, ModelProblem
 from harness.fingerprint import digest, file_digest, weights_digest
+from harness.models import locate
 from harness.pins import Pins, golden_prompt, write_pins
 from harness.types import ModelRef
-from trainers.bases import load_base, locate_base, stop_ids
+from trainers.bases import load_base, stop_ids
 from trainers.config import TrainConfig
 from trainers.encode import IGNORED_LABEL, EncodedRow, encode, preview
 from trainers.fit import Fitted, Point, fit
@@ -88,7 +89,7 @@ def train(config: TrainConfig, out: Path, *, watcher: Watcher | None = None) -> 
             `out` holds something else.
     """
     watcher = watcher or Watcher()
-    base = locate_base(config.model, config.revision)
+    base = locate(config.model, config.revision)
     system = _system(config)
     job = _job(config, base, system)
 
@@ -132,9 +133,16 @@ def _job(config: TrainConfig, base: Path, system: str) -> str:
             "settings": settings,
             "system": system,
             "data": {key: file_digest(path) for key, path in files.items()},
-            "base": {"weights": weights_digest(base), "tokenizer": tokenizer_digest(base)},
+            "base": {"weights": _weights(base), "tokenizer": tokenizer_digest(base)},
         }
     )
+
+
+def _weights(base: Path) -> str:
+    try:
+        return weights_digest(base)
+    except FileNotFoundError as error:
+        raise ModelProblem(f"{base}: holds no model ({error}); check the key 'model'") from error
 
 
 def _gather(config: TrainConfig, base: Path, system: str) -> _Material:
@@ -166,7 +174,7 @@ def _run(material: _Material, config: TrainConfig, folder: Path, watcher: Watche
     device = "cuda" if torch.cuda.is_available() else "cpu"
     # On CPU the adapter's arithmetic starts from fp32 weights, also where `dtype` lowers it.
     dtype = "float32" if device == "cpu" or config.dtype == "float32" else "bfloat16"
-    model = load_base(material.base, dtype=dtype, quantization=config.quantization, device=device)
+    model = load_base(material.base, dtype=dtype, quantization=config.quantization.kind, device=device)
     started = time.perf_counter()
     fitted = fit(
         model, material.rows, tokenizer=material.tokenizer, config=config, scratch=folder, on_step=watcher.step

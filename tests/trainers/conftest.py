@@ -1,7 +1,6 @@
 """One tiny base for all tests of the trainers, and a configuration that trains on it in a second."""
 
 import json
-import logging
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,6 @@ ROWS = [
     {"input": f"Say {word} as JSON.", "output": {"word": word, "length": len(word)}}
     for word in ("ash", "birch", "cedar", "elm", "fir", "hazel", "larch", "maple", "oak", "pine", "rowan", "yew")
 ]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def quiet_bitsandbytes():
-    """Silence what bitsandbytes tells of an optional kernel when it is imported."""
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 @pytest.fixture(scope="session")

@@ -56,17 +56,19 @@ def test_a_training_that_is_not_finite_is_exit_code_11(toml, tmp_path, overflowi
     assert not (tmp_path / "out").exists()
 
 
-def test_the_help_page_and_a_refusal_need_no_torch(toml):
+def test_a_refusal_and_a_second_run_need_no_torch(toml, tmp_path):
     """What needs no training answers at once."""
-    toml.write_text("epochs = 1\n")
-    code = (
-        "import sys, runpy\n"
-        f"sys.argv = ['trainers', {str(toml)!r}, '--out', 'x']\n"
-        "try: runpy.run_module('trainers', run_name='__main__')\n"
-        "except SystemExit as end: print(end.code, 'torch' in sys.modules)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "2 False\n"
+    invoke(toml, "--out", tmp_path / "out")
+    for text, code in ((toml.read_text(), 0), ("epochs = 1\n", 2)):
+        toml.write_text(text)
+        program = (
+            "import sys, runpy\n"
+            f"sys.argv = ['trainers', {str(toml)!r}, '--out', {str(tmp_path / 'out')!r}]\n"
+            "try: runpy.run_module('trainers', run_name='__main__')\n"
+            "except SystemExit as end: print(end.code, 'torch' in sys.modules)\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stdout.endswith(f"{code} False\n")
 
 
 @pytest.mark.slow

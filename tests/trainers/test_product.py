@@ -60,6 +60,13 @@ def test_other_contents_are_never_replaced(tmp_path):
         make_product(tmp_path / "mine", "job", never)
 
 
+def test_a_folder_that_cannot_be_made_is_said_before_training(tmp_path):
+    """A file in the way ends in one line, not after a minute of work."""
+    (tmp_path / "file").touch()
+    with pytest.raises(BadRunDirectory, match="file: cannot be made"):
+        make_product(tmp_path / "file" / "out", "job", never)
+
+
 @pytest.mark.parametrize("damage", [b"weightz", b"weight", None], ids=["flipped", "cut", "gone"])
 def test_a_damaged_product_is_not_taken_for_finished(tmp_path, damage):
     """A changed, shortened or missing file is found by size and digest."""

@@ -7,10 +7,12 @@ from safetensors import safe_open
 
 from harness.errors import BadExamples, BadRunDirectory, BadSpec, ModelProblem
 from harness.fingerprint import adapter_digest, weights_digest
+from harness.models import identify
 from harness.pins import read_pins
+from harness.quiet import quiet
 from tests.tiny import make_tokenizer
-from trainers.bases import linear_names, load_base, locate_base
-from trainers.config import Quantization, TrainConfig
+from trainers.bases import linear_names, load_base
+from trainers.config import TrainConfig
 from trainers.product import COMPLETE
 from trainers.sft import Watcher, train
 
@@ -35,10 +37,8 @@ def logits(base, adapter=None):
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    from trainers.fit import _quiet
-
     model = AutoModelForCausalLM.from_pretrained(base)
-    with _quiet(), torch.inference_mode():
+    with quiet(), torch.inference_mode():
         if adapter:
             model = PeftModel.from_pretrained(model, adapter)
         return model.eval()(torch.tensor([[1, 20, 30, 40]])).logits
@@ -57,15 +57,15 @@ def test_the_base_s_weights_in_memory_are_untouched(config, base):
     import torch
 
     from trainers.encode import EncodedRow
-    from trainers.fit import _quiet, fit
+    from trainers.fit import fit
 
-    model = load_base(base, dtype="float32", quantization=Quantization(), device="cpu")
+    model = load_base(base, dtype="float32", quantization="none", device="cpu")
     ids = torch.tensor([[1, 20, 30, 40]])
     rows = [EncodedRow(input_ids=(1, 5, 9, 2), labels=(-100, -100, 9, 2))]
     with torch.inference_mode():
         before = model.eval()(ids).logits
     fitted = fit(model, rows, tokenizer=make_tokenizer(), config=config, scratch=base, on_step=lambda *_: None)
-    with _quiet(), torch.inference_mode(), fitted.model.eval().disable_adapter():
+    with quiet(), torch.inference_mode(), fitted.model.eval().disable_adapter():
         assert fitted.model(ids).logits.equal(before)
 
 
@@ -104,12 +104,12 @@ def test_the_adapter_starts_as_the_identity(config, base):
     import torch
     from peft import get_peft_model
 
-    from trainers.fit import _lora, _quiet
+    from trainers.fit import _lora
 
     ids = torch.tensor([[1, 20, 30, 40]])
     for variant in ("lora", "rslora", "dora"):
-        model = load_base(base, dtype="float32", quantization=Quantization(), device="cpu")
-        with _quiet(), torch.inference_mode():
+        model = load_base(base, dtype="float32", quantization="none", device="cpu")
+        with quiet(), torch.inference_mode():
             wrapped = get_peft_model(model, _lora(model, changed(config, lora={"variant": variant})))
             assert torch.allclose(wrapped(ids).logits, logits(base), atol=1e-4, rtol=0)
 
@@ -204,7 +204,7 @@ def test_qlora_trains_on_a_quantised_base_on_cpu(config, tmp_path, kind):
 
 def test_target_modules_are_named_groups_or_checked_names(base):
     """A misspelt name among right ones is refused; PEFT would train without it."""
-    model = load_base(base, dtype="float32", quantization=Quantization(), device="cpu")
+    model = load_base(base, dtype="float32", quantization="none", device="cpu")
     assert linear_names(model, "qv") == ["q_proj", "v_proj"]
     assert linear_names(model, ("o_proj",)) == ["o_proj"]
     with pytest.raises(BadSpec, match=r"no linear layer qproj; it has down_proj, .*, v_proj"):
@@ -213,12 +213,20 @@ def test_target_modules_are_named_groups_or_checked_names(base):
         linear_names(model, ("lm_head",))
 
 
-def test_a_base_that_is_not_there_is_said_at_once(tmp_path):
-    """A folder without a model, and a name that can be no Hub id, need no network to be refused."""
-    with pytest.raises(ModelProblem, match="holds no model"):
-        locate_base(str(tmp_path))
-    with pytest.raises(ModelProblem, match="holds no model"):
-        locate_base("nowhere")
+def test_a_folder_without_a_model_is_said_at_once(config, tmp_path):
+    """The key to look at is named, and no adapter folder is made."""
+    with pytest.raises(ModelProblem, match=r"holds no model .* check the key 'model'"):
+        train(changed(config, model=str(tmp_path)), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("variant", ["lora", "rslora", "dora"])
+def test_the_harness_accepts_what_was_trained(config, tmp_path, variant):
+    """Pins, keys and shapes are those that measuring checks, and the configuration is found again."""
+    trained = train(changed(config, lora={"variant": variant}), tmp_path / "out")
+    known = identify(trained.model)
+    assert known.digests["pins"] != "absent"
+    assert known.train_config["lora"]["variant"] == variant
 
 
 def test_bad_rows_stop_before_anything_is_loaded(config, tmp_path, data):
