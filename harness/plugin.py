@@ -144,11 +144,14 @@ def candidate(request: pytest.FixtureRequest) -> str:
 def check(request: pytest.FixtureRequest, candidate: str) -> Callable[[Gate | str], Verdict]:  # noqa: ARG001  # orders items
     """Measure what this item needs, then offer `check(gate)`. What cannot be measured is an ERROR, not a failure."""
     state, node = request.config.stash[STATE], request.node
+    problem, verdict = "", None
     try:
         verdict = state.gates.verdict(node.nodeid)
     except HarnessError as error:
-        state.gates.problems[node.nodeid] = str(error)
-        pytest.fail(f"INVALID: {error}", pytrace=False)
+        problem = str(error)
+    if verdict is None:  # outside the handler, so that pytest shows one line and no chain of exceptions
+        state.gates.problems[node.nodeid] = problem
+        pytest.fail(f"INVALID: {problem}", pytrace=False)
 
     def check(gate: Gate | str) -> Verdict:
         """Let the item pass only if `gate` does."""
