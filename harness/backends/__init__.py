@@ -43,7 +43,8 @@ class Usage:
 class LoadedModel:
     """The model object in memory, switched to one ModelRef; what lm-eval is given.
 
-    `model` is a transformers (or PEFT) model on its device in eval mode, `tokenizer` its tokenizer.
+    `model` is a transformers (or PEFT) model on its device in eval mode, `tokenizer` its tokenizer. Or, with tokenizer
+    None, it is an object that answers lm-eval itself: `loglikelihood`, `tok_encode` and `max_length`.
     """
 
     model: Any

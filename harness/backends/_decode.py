@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.backends import Prompt
 from harness.backends._residency import Model
+from harness.errors import ModelProblem
 from harness.fingerprint import digest
 from harness.types import Sampling
 
@@ -30,6 +31,9 @@ def decode(model: Model, prompts: Sequence[Prompt], sampling: Sampling, *, stop:
 
     Returns:
         One list for each prompt, in order, of 1 to `max_new_tokens` ids.
+
+    Raises:
+        ModelProblem: the model keeps no key-value cache.
     """
     import torch
 
@@ -50,7 +54,9 @@ def decode(model: Model, prompts: Sequence[Prompt], sampling: Sampling, *, stop:
                 use_cache=True,
                 logits_to_keep=1,
             )
-            cache = step.past_key_values
+            cache = getattr(step, "past_key_values", None)
+            if cache is None:
+                raise ModelProblem(f"{type(model).__name__} keeps no key-value cache, so its rows cannot leave a batch")
             tokens = choose(step.logits[:, -1], alive)  # (rows,)
             for row, token in zip(alive, tokens.tolist(), strict=True):
                 answers[row].append(token)
@@ -62,7 +68,7 @@ def decode(model: Model, prompts: Sequence[Prompt], sampling: Sampling, *, stop:
                 keep = going.nonzero()[:, 0]
                 alive = [alive[row] for row in keep.tolist()]
                 ids, mask = ids[keep], mask[keep]
-                cache.batch_select_indices(keep)
+                cache.reorder_cache(keep)  # made for beams; every kind of layer has it, and it may shrink the batch
     return answers
 
 

@@ -190,9 +190,11 @@ def _generation(tokenizer: Tokenizer, prompt: Prompt, ids: list[int], stop: froz
 
 def _peak_memory(device: str) -> int:
     import resource
+    import sys
 
     import torch
 
     if device.startswith("cuda"):
         return int(torch.cuda.max_memory_allocated(device))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, others KiB

@@ -95,6 +95,12 @@ def test_sampled_answers_depend_on_the_seed_and_not_on_the_batch(ask, base, refe
     assert sampled != reference["base"]
 
 
+def test_different_prompts_draw_different_numbers(backend, base, ask, texts):
+    """At a temperature that levels all chances, answers differ only by their draws."""
+    level = ask(backend, base, Sampling(6, temperature=1e6))
+    assert len({generation.token_ids for generation in level}) == len(set(texts))
+
+
 def test_a_nucleus_of_one_token_is_greedy(backend, ask, base, reference):
     """With top_p near 0 only the likeliest token remains, whatever the seed."""
     assert ask(backend, base, Sampling(12, temperature=1.0, top_p=1e-6, seed=5)) == reference["base"]
