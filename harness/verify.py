@@ -14,7 +14,7 @@ from harness.gates import Gate, aggregate
 from harness.keep import PassedByBase
 from harness.plan import MEASURED, SCHEMA_VERSION, gate_from
 from harness.records import read_rows
-from harness.runs import PLAN_FILE, RECORDS, RUN_FILE, sha256
+from harness.runs import PLAN_FILE, RECORDS, RUN_FILE, record_name, sha256
 from harness.types import Estimate, Outcome, Row, SuiteResult, Verdict
 
 __all__ = ["Verified", "verify"]
@@ -22,6 +22,7 @@ __all__ = ["Verified", "verify"]
 Document = Mapping[str, Any]
 UNMEASURED = frozenset({Outcome.INVALID.value, Outcome.NOT_RUN.value})
 COMPARED = ("value", "low", "high", "n", "unscored")
+MISSING = "missing"
 TOLERANCE = 1e-9  # another scipy may differ in the last digits
 
 
@@ -47,8 +48,15 @@ def verify(run_dir: Path) -> Verified:
         BadRunDirectory: it holds no finished run of this version.
     """
     plan_bytes, plan, run = _read(run_dir)
+    try:
+        return _verified(run_dir, plan_bytes, plan, run)
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as error:
+        raise BadRunDirectory(f"{run_dir}: plan.json, run.json or a record has another form ({error!r})") from error
+
+
+def _verified(run_dir: Path, plan_bytes: bytes, plan: Document, run: Document) -> Verified:
     files = _Files(run_dir, plan, run["receipt"]["records"])
-    found = [*_plan_faults(plan_bytes, plan, run), *files.faults()]
+    found = list(_plan_faults(plan_bytes, plan, run)) or list(files.faults())
     verdicts: list[Verdict] = []
     if not found:
         results = files.results()
@@ -109,7 +117,9 @@ class _Files:
             yield f"{name}: {'is missing' if name in self.listed else 'is not in the receipt'}"
         for name in sorted(set(self.listed) & present):
             entry, data = self.listed[name], (self.run_dir / name).read_bytes()
-            if sha256(data) != entry["sha256"]:
+            if name != f"{RECORDS}/{record_name(entry['suite'], entry['model'], entry['pool'])}":
+                yield f"{name}: is listed as a record of something else"
+            elif sha256(data) != entry["sha256"]:
                 yield f"{name}: differs from the receipt; a record was edited"
             elif len(data.splitlines()) != entry["rows"]:
                 yield f"{name}: {len(data.splitlines())} rows, the receipt says {entry['rows']}"
@@ -178,7 +188,7 @@ def _recomputed(
     except HarnessError as error:
         return claimed, f"{item['node']}: {written['outcome']}, but it cannot be decided: {error}"
     again = verdict_json(item["node"], verdict)
-    wrong = [key for key, value in again.items() if not _equal(written.get(key), value)]
+    wrong = [key for key, value in again.items() if not _equal(written.get(key, MISSING), value)]
     return verdict, f"{item['node']}: {', '.join(wrong)} not as the records give ({verdict.outcome})" if wrong else ""
 
 
@@ -191,11 +201,12 @@ def _claimed(written: Document) -> Verdict:
 
 
 def _suite(plan: Document, name: str) -> Document:
-    return next(suite for suite in plan["suites"] if suite["name"] == name)
+    suite: Document = {suite["name"]: suite for suite in plan["suites"]}[name]
+    return suite
 
 
 def _gate(suite: Document, text: str) -> Gate | None:
-    return None if text == MEASURED else gate_from(next(gate for gate in suite["gates"] if gate["text"] == text))
+    return None if text == MEASURED else gate_from({gate["text"]: gate for gate in suite["gates"]}[text])
 
 
 def _equal(one: object, other: object) -> bool:

@@ -1,5 +1,6 @@
 """The gate as users meet it: items, exit codes, run directory, resume, options."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -322,3 +323,21 @@ def test_failing_ordinary_test_keeps_the_session_red(repo):
     (repo.path / "suites" / "test_own.py").write_text("def test_own(): assert False\n")
     assert run_gate(repo, "--adapter", "good").ret == 1
     assert finished_run(repo)[1]["outcome"] == "PASS"
+
+
+def test_report_failure_is_loud_and_changes_nothing(tmp_path):
+    """A report that cannot be written is said with its cause and the way to repeat it; no exception escapes."""
+    spec = importlib.util.spec_from_file_location("root_conftest", Path(__file__).parents[1] / "conftest.py")
+    root_conftest = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(root_conftest)
+    line = root_conftest.pytest_tunegate_report(tmp_path / "no-run")
+    assert line.startswith("NO REPORT: ")
+    assert line.endswith(f"tunegate report {tmp_path / 'no-run'}")
+
+
+def test_every_user_repository_gets_the_verdict_line(repo):
+    """Without a composition root that prints a table, the plugin itself says outcome and evidence."""
+    result = run_gate(repo, "--adapter", "good", "--limit", "300")
+    result.stdout.fnmatch_lines(
+        ["outcome: PASS (partial: not the whole gate)", "evidence: runs/*; check it with: tunegate verify *"]
+    )
