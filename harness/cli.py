@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from harness.errors import HarnessError
+from harness.errors import BadRunDirectory, HarnessError
 
 __all__ = ["main"]
 
@@ -44,7 +44,11 @@ def verify(
     """
     from harness.verify import verify as recompute
 
-    found = recompute(run_dir)
+    try:
+        found = recompute(run_dir)
+    except BadRunDirectory as error:
+        typer.echo(f"tunegate: {error}", err=True)
+        raise typer.Exit(EXIT_CODES["INVALID"]) from None
     for line in found.disagreements:
         typer.echo(f"DISAGREES {line}", err=True)
     if found.partial and not allow_partial:
@@ -67,14 +71,9 @@ def report(run_dir: RunDir) -> None:
 
 
 def main() -> None:
-    """Run the command line; every error a user can meet is one line on stderr, and exit code 4 (11 for verify)."""
-    from harness.errors import BadRunDirectory
-
+    """Run the command line; every error a user can meet is one line on stderr and exit code 4."""
     try:
         app()
-    except BadRunDirectory as error:
-        typer.echo(f"tunegate: {error}", err=True)
-        raise SystemExit(EXIT_CODES["INVALID"]) from None
     except HarnessError as error:
         typer.echo(f"tunegate: {error}", err=True)
         raise SystemExit(USAGE) from None

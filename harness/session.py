@@ -6,7 +6,7 @@ Knows nothing of pytest's objects, so that plugin.py only translates.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -131,20 +131,7 @@ class GateSession:
             "models": [model_json(model) for model in evaluator.models],
             "results": self._results(evaluator),
             "verdicts": [verdict_json(item.node, final) for item, final in zip(self.plan.items, verdicts, strict=True)],
-            "receipt": {
-                "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "plan_sha256": sha256((run.path / PLAN_FILE).read_bytes()),
-                "records": {
-                    f"{RECORDS}/{name}": {
-                        "suite": file.suite,
-                        "model": file.model,
-                        "pool": file.pool,
-                        "rows": file.rows,
-                        "sha256": file.sha256,
-                    }
-                    for name, file in sorted(evaluator.records.items())
-                },
-            },
+            "receipt": _receipt(evaluator),
         }
         run.finish(document)
         evaluator.store.close()
@@ -177,6 +164,16 @@ class GateSession:
             n=len(planned.examples),
             reason=problem or "planned, but never run: the session ended before it",
         )
+
+
+def _receipt(evaluator: Evaluator) -> dict[str, Json]:
+    """What must still be true of the files when somebody verifies the run."""
+    records: dict[str, Json] = {f"{RECORDS}/{name}": asdict(file) for name, file in sorted(evaluator.records.items())}
+    return {
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "plan_sha256": sha256((evaluator.run.path / PLAN_FILE).read_bytes()),
+        "records": records,
+    }
 
 
 def items_of(suite: Measurable, candidates: int) -> list[Gate | str]:
