@@ -74,14 +74,14 @@ def fit(
         ModelProblem: loss or gradient stopped being finite, or the adapter learned nothing.
         BadSpec: `lora.target_modules` names what the model has not.
     """
-    from datasets import Dataset
-    from transformers import PrinterCallback
-
-    columns = {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
-    watch, curve = _watcher(on_step)
     with quiet(), warnings.catch_warnings():
         # TRL sets the flag by a name that transformers has deprecated
         warnings.filterwarnings("ignore", "`gradient_checkpointing` is deprecated", FutureWarning)
+        from datasets import Dataset
+        from transformers import PrinterCallback
+
+        columns = {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
+        watch, curve = _watcher(on_step)
         trainer = _trainer_class()(
             model=model,
             args=_arguments(config, scratch),
