@@ -136,7 +136,7 @@ class Evaluator:
         else:
             result = self._measure_kept(planned, model, engine)
         self._record(result)
-        if result.fresh:
+        if result.fresh or self.run.resumed:  # a killed run may have computed everything and counted nothing
             self.store.record_attempt(model.fingerprint, digest(dict(result.fingerprint)), str(self.run.plan["id"]))
         return result
 

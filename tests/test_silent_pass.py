@@ -1,5 +1,6 @@
 """Ways to get a green result without evidence. None of them may end green, and `verify` may accept none."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -299,6 +300,39 @@ FORGERIES = {
     "the plan loses a gate": lambda run: _json(run / "plan.json", lambda values: values["items"].pop()),
     "the plan is not called partial": lambda run: _json(run / "run.json", lambda values: values.update(partial=True)),
 }
+
+
+@pytest.mark.parametrize(
+    ("do", "reason"),
+    [
+        (body("def test_gate(gate, check): pass"), "its test never called check(gate)"),
+        (body(f"@pytest.mark.skip\n{TEST}"), "skipped; a gate that was not measured cannot pass"),
+        (body(f"@pytest.mark.xfail\n{TEST}"), "marked xfail"),
+        (body("def test_gate(gate, check): raise SystemExit(0)"), "crashed in call: SystemExit"),
+        (body("def test_gate(gate, check): pytest.exit('done', returncode=0)"), "planned, but never run"),
+        (rule("good", right=380, crash="out of memory"), "crashed in setup: RuntimeError: out of memory"),
+        (rule("good", right=380, refuse=True), "good: was trained on another base; train it again"),
+    ],
+)
+def test_invalid_verdict_says_why(repo, do, reason):
+    """run.json gives the reason of each verdict that is missing, in the words of whoever noticed."""
+    do(repo.path)
+    run_gate(repo, *ADAPTER)
+    (verdict,) = finished_run(repo)[1]["verdicts"]
+    assert verdict["reason"].startswith(reason)
+    assert verdict["observed"] is None
+    assert verdict["outcome"] in {"INVALID", "NOT_RUN"}
+
+
+def test_forged_plan_with_mended_checksums_is_rejected(repo):
+    """Widening the margin everywhere, checksum of the plan included, still leaves the plan's own digest."""
+    assert run_gate(repo, *ADAPTER).ret == 0
+    run_dir, run = finished_run(repo)
+    plan = json.loads((run_dir / "plan.json").read_text().replace('"max_drop": 0.05', '"max_drop": 0.5'))
+    (run_dir / "plan.json").write_text(json.dumps(plan))
+    run["plan"], run["receipt"]["plan_sha256"] = plan, hashlib.sha256((run_dir / "plan.json").read_bytes()).hexdigest()
+    (run_dir / "run.json").write_text(json.dumps(run))
+    assert verify(run_dir).disagreements == ("plan.json: does not match its own digest; it was edited",)
 
 
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=[name.replace(" ", "-") for name in FORGERIES])
