@@ -1,6 +1,7 @@
 """Prompts are rendered once, the same way everywhere, and unfit tokenizers are refused."""
 
 import pytest
+from tokenizers import processors
 
 from harness.chat import load_tokenizer, render, template_digest, tokenizer_digest
 from harness.errors import ModelProblem
@@ -10,8 +11,12 @@ ASK = [{"role": "user", "content": "Hi"}]
 
 
 def test_rendering_adds_no_special_tokens_beyond_the_template():
-    """The template writes one begin token; the tokenizer must not add another."""
+    """The template writes one begin token; a tokenizer that likes to add its own must not add another."""
     tokenizer = make_tokenizer()
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<|begin|> $A", special_tokens=[("<|begin|>", tokenizer.bos_token_id)]
+    )
+    assert tokenizer("Hi")["input_ids"][0] == tokenizer.bos_token_id
     prompt = render(tokenizer, ASK)
     assert prompt.text == "<|begin|><|user|>Hi<|end|><|assistant|>"
     assert prompt.token_ids.count(tokenizer.bos_token_id) == 1

@@ -119,6 +119,16 @@ def test_what_can_change_an_answer_is_another_question_to_the_store(suite, store
     assert suite.measure(scripted, suite.plan(9), Engine(ScriptedBackend(), store)).fresh == 0
 
 
+def test_chunks_do_not_depend_on_the_order_of_the_rows(suite, store, scripted):
+    """Which prompts share a batch follows from the set of rows, so that a shuffled file measures the same."""
+    planned = suite.plan()
+    forwards, backwards = ScriptedBackend(batch_size=2), ScriptedBackend(batch_size=2)
+    first = suite.measure(scripted, planned, Engine(forwards, store))
+    second = suite.measure(scripted, planned[::-1], Engine(backwards, store, repeat=1))
+    assert forwards.asked == backwards.asked
+    assert second.rows == first.rows[::-1]
+
+
 def test_slices_are_nested_and_spread_over_subjects(suite):
     """`--limit` takes from every subject, and a larger limit only adds rows."""
     six, twelve = suite.plan(6), suite.plan(12)

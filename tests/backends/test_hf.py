@@ -74,16 +74,19 @@ def test_every_switch_ends_in_evaluation_mode(base, candidate):
         assert not any(module.training for module in residency.switch(model).modules())
 
 
-def test_answers_end_at_the_stop_token_or_are_called_truncated(reference, stops):
-    """`stop` means that the model ended by itself, by any of its stop tokens, and at the first one."""
+def test_answers_end_at_the_stop_token_or_are_called_truncated(backend, base, reference, stops):
+    """`stop` means that the model ended by itself, by any of its stop tokens; the text holds none of them."""
     endings = {generation.finish_reason for generation in reference["base"]}
     assert endings == {FinishReason.STOP, FinishReason.LENGTH}
+    tokenizer = backend.loaded(base).tokenizer
     for generation in reference["base"]:
         stopped = generation.token_ids[-1] in stops
         assert (generation.finish_reason is FinishReason.STOP) == stopped
         assert generation.new_tokens == len(generation.token_ids) <= SHORT.max_new_tokens
         assert stopped or generation.new_tokens == SHORT.max_new_tokens
         assert not stops & set(generation.token_ids[:-1])
+        said = generation.token_ids[:-1] if stopped else generation.token_ids
+        assert generation.text == tokenizer.decode(said, skip_special_tokens=True)
 
 
 def test_sampled_answers_depend_on_the_seed_and_not_on_the_batch(ask, base, reference):
