@@ -1,0 +1,183 @@
+"""Pretrain the embedded base: `python -m trainers.embedded_base.pretrain --out DIR` (minutes on one GPU).
+
+A Llama of 5.8 million parameters reads the endless mixture in rows of 1,024 tokens, each row a run of documents.
+Weights are trained in fp32 under bf16 autocast and stored in bf16. Nothing is read from a network.
+"""
+
+import argparse
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from trainers.embedded_base.document import Document
+from trainers.embedded_base.mixture import documents
+from trainers.embedded_base.tokenizer import CONTEXT, train_tokenizer
+
+__all__ = ["Recipe", "pretrain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides the result, besides the code.
+
+    Attributes:
+        steps: optimiser steps; each reads `rows` rows of 1,024 tokens.
+        learning_rate: peak of AdamW's rate, reached after `warmup` steps and taken to a tenth by a cosine.
+        workers: generating processes; each has its own stream, so their number is part of the recipe.
+    """
+
+    steps: int = 3000
+    rows: int = 64
+    learning_rate: float = 2.5e-3
+    warmup: int = 300
+    weight_decay: float = 0.1
+    hidden: int = 256
+    layers: int = 8
+    heads: int = 4
+    key_value_heads: int = 2
+    intermediate: int = 512
+    workers: int = 15
+    seed: int = 1
+
+
+class _Rows(IterableDataset[tuple[Any, Any]]):
+    """Endless (tokens, labels) chunks of shape (16, 1024) int64; unlearned positions have the label -100."""
+
+    def __init__(self, tokenizer: Any, seed: int) -> None:
+        self.tokenizer, self.seed = tokenizer, seed
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        info = get_worker_info()
+        stream = documents(f"{self.seed}/{info.id if info else 0}")
+        width, chunk = CONTEXT + 1, 16
+        tokens: list[int] = []
+        learned: list[bool] = []
+        while True:
+            while len(tokens) < chunk * width:
+                for ids, mask in self._encode([next(stream) for _ in range(500)]):
+                    tokens += ids
+                    learned += mask
+            size = chunk * width
+            ids, mask = np.array(tokens[:size]), np.array(learned[:size])
+            del tokens[:size], learned[:size]
+            rows, masks = ids.reshape(chunk, width), mask.reshape(chunk, width)
+            yield torch.from_numpy(rows[:, :-1]), torch.from_numpy(np.where(masks, rows, -100)[:, 1:])
+
+    def _encode(self, batch: list[Document]) -> Iterator[tuple[list[int], list[bool]]]:
+        parts = [part for document in batch for part in document.parts]
+        encodings = self.tokenizer.backend_tokenizer.encode_batch([text for text, _ in parts], add_special_tokens=False)
+        for (_, learn), encoding in zip(parts, encodings, strict=True):
+            yield encoding.ids, [learn] * len(encoding.ids)
+
+
+def build(recipe: Recipe, tokenizer: Any) -> Any:
+    """The untrained model in fp32."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=recipe.hidden,
+        intermediate_size=recipe.intermediate,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=recipe.heads,
+        num_key_value_heads=recipe.key_value_heads,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    torch.manual_seed(recipe.seed)
+    return LlamaForCausalLM(config)
+
+
+def pretrain(recipe: Recipe, out: Path, *, seconds: float | None = None) -> None:
+    """Train and save model, tokenizer and `pretraining.json` (recipe and loss curve) to `out`.
+
+    Args:
+        recipe: what to do.
+        out: folder, made if missing.
+        seconds: when given, `recipe.steps` is replaced by what fits, judged after 100 steps.
+    """
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"  # the generating processes are forked; each tokenizes alone
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.backends.cuda.matmul.allow_tf32 = True
+    tokenizer = train_tokenizer(out)
+    model = build(recipe, tokenizer).to(device)
+    decayed = [weight for weight in model.parameters() if weight.ndim >= 2]
+    rest = [weight for weight in model.parameters() if weight.ndim < 2]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.95), fused=device == "cuda")
+    forward = torch.compile(_loss) if device == "cuda" else _loss
+    loader = DataLoader(
+        _Rows(tokenizer, recipe.seed), batch_size=None, num_workers=recipe.workers, prefetch_factor=16 if recipe.workers else None
+    )
+    chunks = iter(loader)
+    steps, curve, started = recipe.steps, [], time.monotonic()
+    step = 0
+    while step < steps:
+        if step == 100:
+            started_after_compile = time.monotonic()
+        if step == 200 and seconds is not None:
+            each = (time.monotonic() - started_after_compile) / 100
+            steps = 200 + int((seconds - (time.monotonic() - started)) / each)
+            print(f"{each * 1000:.1f} ms a step: {steps} steps", flush=True)
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * _schedule(step, steps, recipe.warmup)
+        batch = [next(chunks) for _ in range(recipe.rows // 16)]
+        ids = torch.cat([tokens for tokens, _ in batch]).to(device, non_blocking=True)
+        labels = torch.cat([targets for _, targets in batch]).to(device, non_blocking=True)
+        with torch.autocast(device, torch.bfloat16):
+            loss = forward(model, ids, labels)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if step % 100 == 0 or step == steps - 1:
+            curve.append({"step": step, "loss": round(loss.item(), 4), "seconds": round(time.monotonic() - started, 1)})
+            print(json.dumps(curve[-1]), flush=True)
+            if not math.isfinite(curve[-1]["loss"]):
+                raise FloatingPointError(f"loss is not finite at step {step}: lower the learning rate")
+        step += 1
+    model.to(torch.bfloat16).save_pretrained(out)
+    record = {"recipe": asdict(recipe) | {"steps": steps}, "tokens": steps * recipe.rows * CONTEXT, "curve": curve}
+    (out / "pretraining.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def _loss(model: Any, ids: Any, labels: Any) -> Any:
+    """Mean cross entropy over learned positions; ids and labels (B, T), labels already shifted."""
+    logits = model(input_ids=ids, use_cache=False).logits  # (B, T, V)
+    return torch.nn.functional.cross_entropy(logits.view(-1, logits.shape[-1]).float(), labels.view(-1), ignore_index=-100)
+
+
+def _schedule(step: int, steps: int, warmup: int) -> float:
+    if step < warmup:
+        return (step + 1) / warmup
+    progress = (step - warmup) / max(1, steps - warmup)
+    return 0.1 + 0.45 * (1 + math.cos(math.pi * progress))
+
+
+def main() -> None:
+    """Command line: every field of the recipe is an option."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for weights, tokenizer and record")
+    parser.add_argument("--seconds", type=float, help="choose the number of steps so that training takes this long")
+    for name, value in asdict(Recipe()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value, help=f"default {value}")
+    options = vars(parser.parse_args())
+    out, seconds = options.pop("out"), options.pop("seconds")
+    out.mkdir(parents=True, exist_ok=True)
+    pretrain(Recipe(**options), out, seconds=seconds)
+
+
+if __name__ == "__main__":
+    main()
