@@ -100,6 +100,25 @@ def other_prompt(root: Path) -> None:
     write_pins(root / "good", Pins("0", "Answer in French.", "0", (1, 2)))
 
 
+def lossy(rows: str) -> Callable[[Path], None]:
+    """The suite gives back other rows than were planned: an expression of `rows`."""
+    code = f"""
+from dataclasses import replace
+
+class Lossy(Suite):
+    def measure(self, *args):
+        result = Suite.measure(self, *args)
+        rows = result.rows
+        return replace(result, rows={rows})
+
+suite = Lossy("""
+
+    def apply(root: Path) -> None:
+        _edit(root / "suites/test_asks.py", "suite = Suite(", code)
+
+    return apply
+
+
 class Way(NamedTuple):
     """What is done, how the gate is called, and the exit code that it must have."""
 
@@ -201,6 +220,10 @@ WAYS = [
     Way("the base is refused", rule("base", right=360, refuse=True), 11),
     Way("the engine crashes", rule("good", right=380, crash="out of memory"), 11),
     Way("the engine leaves rows unanswered", rule("good", right=380, silent=True), 11),
+    Way("a suite loses a row", lossy("rows[1:]"), 11),
+    Way("a suite changes the order of its rows", lossy("rows[::-1]"), 11),
+    Way("a suite counts a row twice", lossy("rows + rows[:1]"), 11),
+    Way("a suite gives nothing", lossy("()"), 11),
     Way("every answer is cut", rule("good", right=400, cut=400), 1),
     Way("the prompt is not the adapter's", other_prompt, 11),
     Way("no such adapter", suite(gates=PAIRED), 4, ("--adapter", "nowhere")),

@@ -197,6 +197,13 @@ def test_repetition_has_other_neighbours_and_the_same_questions(model, engine):
     assert set(halves[0]) != set(halves[2])
 
 
+def test_unanswered_prompt_is_not_a_measurement(model, engine):
+    """A backend that leaves prompts out is found out by counting."""
+    engine.backend.generate = lambda *_args: None
+    with pytest.raises(NotMeasured, match="'fake' left 3 of 3 prompts unanswered"):
+        answer(engine, model, prompts=[Prompt("x", (i,)) for i in range(3)], sampling=SAMPLING, suite="s")
+
+
 def test_unidentified_model_is_not_asked(model, engine):
     """Without a fingerprint answers could be another model's."""
     with pytest.raises(NotMeasured, match="was not identified"):
