@@ -4,7 +4,26 @@ from random import Random
 
 __all__ = ["ADJECTIVES", "NOUNS", "VERBS_S", "infinitive", "phrase", "plural", "sentence"]
 
-NOUNS = """account actor address advice agency agent air airport answer apartment architect area army arrival art article
+NOUNS = """ability access accident advantage adventure adviser affair allowance ambition amount analysis apple archive
+argument attempt attention attitude audience award balance base basis candidate canteen capacity carpet charity chemistry
+chief choice colleague comment comparison computer concept conclusion condition conference confidence connection consultant
+context contrast conversation core courage creation crisis criticism currency curve daylight delay demand democracy depth
+description desire device dialogue difference difficulty dinner discussion distribution division duration economy edge
+edition election element elevator emotion emphasis employment engineering entrance environment equipment essay estate event
+examination excitement exchange existence expansion expense experience explanation expression extent facility feedback
+ferry finance firmware fitness foundation fraud freight friendship function furniture graphics guidance guideline habit
+hardware headquarters highway household housing hunger importance impression improvement income independence information
+initiative innovation inspection instance institute instruction instrument intention interest interview introduction
+investment invoice kitchen leadership lecture length literature location maintenance majority management manufacturer
+marriage meadow membership mixture mobility mood motion negotiation objective observation occasion operation opportunity
+organization origin output ownership parking payroll perception performance permission perspective phase philosophy platform
+pleasure politics population possession possibility preference preparation presence presentation pressure principle priority
+procedure promotion proportion proposal protection purchase railway reaction reality recognition recommendation reference
+reflection replacement representative republic requirement reservation resource response responsibility retail robotics
+salary sample satisfaction savings scenario security selection sentence significance situation software solar stability
+statement storage strategy structure suggestion supply survey sympathy technique tenant tension theatre tradition training
+transition translation transport treatment union variety venture version violence vision volume warning weakness wealth
+website wedding welfare account actor address advice agency agent air airport answer apartment architect area army arrival art article
 artist assistant author autumn baby bag bakery baker ball band bank barber basket bath battery beach beauty bed bell
 benefit bill bird birth board boat body bone bonus book border boss bottle bottom bowl box boy branch brand bread
 breakfast bridge broker brother budget builder building business butcher button buyer cabin cable cake camp campus card
@@ -56,7 +75,14 @@ private proud public pure quick quiet rapid rare raw ready real regional regular
 sad senior serious sharp short sick simple slow small smart smooth social soft sore special stable steady stiff strange
 strict strong sudden sweet tall technical temporary thick thin tiny tired total urban useful usual vast warm weak wet wide
 wild wise wonderful young""".split()
-VERBS_S = """accepts adds admires answers asks avoids bakes based begins blames borrows breaks brings builds buys calls
+VERBS_S = """achieves allows applies arranges attends belongs changes checks compares completes confirms connects
+considers contains controls counts decides deserves develops divides drafts earns employs encourages expects explores fills
+gathers governs guides handles helps hires hopes identifies imagines improves includes increases informs inspires installs
+introduces lends limits maintains matches mentions obtains operates organises owns performs permits possesses practises prefers
+presents prevents promises promotes proves provides publishes purchases raises recommends records reduces refuses regards
+rejects relates relies remains removes rents replaces represents requests requires researches respects rests reveals rewards
+satisfies searches selects settles shapes solves sorts spreads stores suggests suits supervises surprises tends tracks trades
+transports treats updates values wishes wonders accepts adds admires answers asks avoids bakes based begins blames borrows breaks brings builds buys calls
 carries catches chooses cleans closes collects cooks covers creates crosses cuts delivers describes designs discovers
 draws drives drops enjoys enters explains feeds fills finds finishes fixes follows forgets gets gives grows guards hears
 helps hires holds invites joins keeps knows leads learns leaves lifts likes loses loves makes manages measures meets

@@ -14,7 +14,7 @@ from trainers.embedded_base import names
 from trainers.embedded_base.document import Document, chat
 from trainers.embedded_base.domains import Value
 from trainers.embedded_base.extraction import VERBS, join_words, wording
-from trainers.embedded_base.lexicon import ADJECTIVES, NOUNS, VERBS_S, phrase, sentence
+from trainers.embedded_base.lexicon import ADJECTIVES, NOUNS, VERBS_S, infinitive, phrase, plural, sentence
 from trainers.embedded_base.skills import DEMO_KEYS
 
 __all__ = ["KINDS", "Kind", "read_one", "reading", "remote_or_not"]
@@ -196,6 +196,8 @@ _RIVALS = {
 def _joint(rng: Random, parts: Sequence[tuple[str, Value]]) -> str:
     """One sentence with several values, the first sometimes as its subject."""
     rest = list(parts)
+    if rng.random() < 0.3:
+        return _address(rng, rest)
     if len(rest) == 2 and rng.random() < 0.25:
         return rng.choice(_HEADERS).format(
             a=rest[0][1], b=rest[1][1], verb=rng.choice(VERBS_S), noun=_noun(rng), noun2=_noun(rng)
@@ -212,6 +214,21 @@ def _joint(rng: Random, parts: Sequence[tuple[str, Value]]) -> str:
     return " ".join([subject, verb, *tails]) + "."
 
 
+def _address(rng: Random, parts: Sequence[tuple[str, Value]]) -> str:
+    """One sentence to the reader or about a group, with the values in apposition or after prepositions."""
+    do, noun = infinitive(rng.choice(VERBS_S)), _noun(rng)
+    starts = (f"{do.capitalize()} the {noun}", f"You {do} the {noun}", f"We {do} {plural(rng.choice(NOUNS))}", f"Then {do}", f"Please {do}",
+              f"You could {do} the {noun}", f"They {do}", f"Two {plural(rng.choice(NOUNS))} {do} the {noun}", f"The {noun} of the year is")  # fmt: skip
+    said = []
+    for index, (kind, value) in enumerate(parts):
+        if index and rng.random() < 0.35:
+            said.append(f", {value},")
+        else:
+            said.append(" " + _fill(rng, rng.choice((*KINDS[kind].places, *KINDS[kind].places, "{v}", "to {v}", "of {v}")), value))
+    end = rng.choice(("", "", f" and {infinitive(rng.choice(VERBS_S))} the {_noun(rng)}", f" {rng.choice(('well', 'now', 'soon', 'why'))}"))
+    return f"{rng.choice(starts)}{''.join(said)}{end}.".replace(",.", ".")
+
+
 def _flag(rng: Random) -> tuple[str, bool, str]:
     """A quality as key, whether it holds, and a sentence that says so (or nothing, which means no)."""
     quality, noun = rng.choice([word for word in ADJECTIVES if word not in DEMO_KEYS]), rng.choice(NOUNS)
@@ -226,29 +243,55 @@ debate game party training session therapy counsel conference lecture audit vote
 _HOME_KEYS = ("online", "virtual", "from_home", "at_home", "distance", "digital", "home_based", "telework")
 _SITE_KEYS = ("on_site", "in_person", "face_to_face", "presence", "in_house", "at_the_office")
 _HOME = (
-    "The {s} is online.", "The {s} is fully remote.", "The {s} is done remotely.", "The {s} takes place online.",
     "Everyone joins from home.", "You can join from anywhere.", "There is no need to travel.", "Nobody comes to the building.",
-    "We only meet online.", "The members live all over and talk online.", "The {s} has no office.", "Stay at home for the {s}.",
-    "You never have to come in.", "The {s} is virtual.", "It all happens at home.", "No travel, no building: all online.",
-    "Remote {s}: yes.", "You take part from your own desk at home.", "At home or anywhere else, as you like.",
-    "Working from home is usual for the {s}.", "The {s} is spread over many places.", "It is a remote {s}.",
-    "Being there in person is not needed.", "Home is where the {s} happens.", "Live where you want and join the {s}.",
+    "The members live all over and talk online.", "The {s} has no office.", "Stay at home for the {s}.", "You never have to come in.",
+    "It all happens at home.", "No travel, no building: all online.", "At home or anywhere else, as you like.",
+    "Working from home is usual for the {s}.", "The {s} is spread over many places.", "Being there in person is not needed.",
+    "Home is where the {s} happens.", "Live where you want and join the {s}.", "The {s} is not on site.", "It is not held in the office.",
+    "No one needs to be on site.", "There is no office for the {s}; all stay at home.", "You pick the place, even your kitchen.",
+    "The group is distributed and has no building.", "A home office is usual here.", "Not on site but remote.",
 )  # fmt: skip
 _SITE = (
-    "The {s} is on site.", "The {s} is held in the office.", "We meet in person.", "You must come to the building.",
-    "Everyone comes in each day.", "The {s} needs you on site.", "The {s} is hybrid.", "Some days at home, some in the office.",
-    "The {s} is not remote.", "It is not online.", "You cannot join from home.", "Home is not an option.",
-    "The {s} takes place in our rooms.", "There is a desk for you in the office.", "Remote {s}: no.", "Come to the office for the {s}.",
-    "The {s} is hybrid, partly in the office.", "Being there in person is part of it.", "The {s} is face to face, on site.",
-    "Two days online, three days on site.", "We all sit together in the building.", "This is no remote {s}.",
-    "Joining from home is not offered.", "In person, in the office, every time.",
+    "You must come to the building.", "Everyone comes in each day.", "The {s} needs you on site.", "The {s} is hybrid.",
+    "Some days at home, some in the office.", "The {s} is not remote.", "It is not online.", "You cannot join from home.",
+    "Home is not an option.", "There is a desk for you in the office.", "Come to the office for the {s}.",
+    "The {s} is hybrid, partly in the office.", "Being there in person is part of it.", "We all sit together in the building.",
+    "This is no remote {s}.", "Joining from home is not offered.", "Hybrid, with {n} days in the office.", "Not remote but on site.",
+    "You cannot stay at home, since the {s} is on site.", "Remote {s} is not part of it.", "Others are remote, this {s} is not.",
+    "A home office is not given.", "The {s} is hybrid: {d} at home, the rest on site.", "Your chair is in our building.",
 )  # fmt: skip
+_FAR = ("remote", "online", "virtual", "from home", "at home", "done remotely", "done from home", "held online", "away from any office")
+_NEAR = ("on site", "in the office", "in person", "in our office", "in the building", "face to face", "done on site", "held in our rooms")
+_DEGREES = ("", "", "fully ", "entirely ", "completely ", "always ", "purely ", "all ", "wholly ", "simply ", "only ", "totally ")
+_TIMES = ("", "", "", "", " every day", " all the time", " all week", " from Monday to Friday", " each day", " this year", " as a rule")
+_FORMS = (
+    "The {s} is {a}{m}{t}.", "The {s} takes place {a}{m}{t}.", "All {s} is {a}{m}{t}.", "It is {a}{m}{t}.", "Our {s} happens {m}{t}.",
+    "You have your {s} {a}{m}{t}.", "You do the {s} {m}{t}.", "We meet {a}{m}{t}.", "The whole group works {m}{t}.", "This {s} is {a}{m}{t}.",
+    "Your {s} will be {a}{m}{t}.", "We are {a}{m}{t}.", "The {n2} and the {s} are {m}{t}.", "They work {a}{m}{t}.", "You work {m}{t}.",
+)  # fmt: skip
+_DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "mornings", "evenings")
+
+
+def _says_where(rng: Random, *, home: bool) -> str:
+    """A sentence that tells whether something is done from home."""
+    subject = rng.choice(_GATHERINGS) if rng.random() < 0.6 else rng.choice(NOUNS)
+    shape = rng.random()
+    if shape < 0.45:
+        return rng.choice(_HOME if home else _SITE).format(s=subject, n=rng.randint(2, 4), d=rng.choice(_DAYS))
+    if shape < 0.57:
+        yes = rng.random() < 0.5
+        key = rng.choice(("Remote", "Online", "Home office", "From home") if home == yes else ("On site", "In the office", "In person"))
+        label = key if rng.random() < 0.5 else f"{key} {subject}"
+        return f"{label}: {'yes' if yes else 'no'}."
+    mode = rng.choice(_FAR if home else _NEAR)
+    frame = rng.choice(_FORMS)
+    return frame.format(s=subject, a=rng.choice(_DEGREES), m=mode, t=rng.choice(_TIMES), n2=rng.choice(NOUNS))
 
 
 def _manner(rng: Random) -> tuple[str, bool, str]:
     """Whether something is done from home or on site, as key, truth and sentence."""
     home = rng.random() < 0.5
-    says = rng.choice(_HOME if home else _SITE).format(s=rng.choice(_GATHERINGS))
+    says = _says_where(rng, home=home)
     if rng.random() < 0.7:
         return rng.choice(_HOME_KEYS), home, says
     return rng.choice(_SITE_KEYS), not home, says
@@ -301,7 +344,7 @@ def reading(rng: Random) -> Document:
         fields[key] = record.get(kind)
         hints.append(hint)
     for _ in range(rng.choice((0, 1, 1, 2))):
-        quality, holds, says = (_manner if rng.random() < 0.45 else _flag)(rng)
+        quality, holds, says = (_manner if rng.random() < 0.6 else _flag)(rng)
         if quality in fields:
             continue
         sentences += [says] if says else []
