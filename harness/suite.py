@@ -167,8 +167,8 @@ class Suite:
         pins = read_pins(Path(model.adapter))
         if pins is not None and pins.system != self.render.system:
             raise AdapterMismatch(
-                f"suite {self.name!r} asks with the system text {_short(self.render.system)}, adapter {model.name!r} was "
-                f"trained with {_short(pins.system)}; use one text, or set uses_adapter_prompt=False in the suite"
+                f"suite {self.name!r} asks with the system text {_short(self.render.system)}, adapter {model.name!r} "
+                f"was trained with {_short(pins.system)}; use one text, or set uses_adapter_prompt=False in the suite"
             )
 
 
