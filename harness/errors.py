@@ -1,15 +1,15 @@
 """Every error a user can meet, in one tree.
 
-    HarnessError                 the message is one line: what is wrong, where, what to do next
-    ├── UsageProblem             an option, path or specification is wrong; nothing was measured
-    │   ├── BadExamples          a data file is empty or a row is malformed (message carries file:line)
-    │   ├── BadSpec              a suite, gate or schema contradicts itself or cannot be decided
-    │   └── BadRunDirectory      the run directory exists, belongs to another plan, or cannot be read
-    ├── NotMeasured              a planned measurement is missing; becomes INVALID, never 0
-    ├── Incomparable             two results differ in something that must be equal
-    └── ModelProblem             the model, adapter or tokenizer cannot be trusted to be what was asked for
-        ├── AdapterMismatch      adapter of another base, missing or unexpected keys, drifted prompt
-        └── AdapterWithoutEffect adapter whose outputs and logits equal the base
+HarnessError                 the message is one line: what is wrong, where, what to do next
+├── UsageProblem             an option, path or specification is wrong; nothing was measured
+│   ├── BadExamples          a data file is empty or a row is malformed (message carries file:line)
+│   ├── BadSpec              a suite, gate or schema contradicts itself or cannot be decided
+│   └── BadRunDirectory      the run directory exists, belongs to another plan, or cannot be read
+├── NotMeasured              a planned measurement is missing; becomes INVALID, never 0
+├── Incomparable             two results differ in something that must be equal
+└── ModelProblem             the model, adapter or tokenizer cannot be trusted to be what was asked for
+    ├── AdapterMismatch      adapter of another base, missing or unexpected keys, drifted prompt
+    └── AdapterWithoutEffect adapter whose outputs and logits equal the base
 """
 
 __all__ = [

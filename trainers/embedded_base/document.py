@@ -6,7 +6,19 @@ Chat documents are written with the control tokens of the chat template; a test 
 import hashlib
 from typing import NamedTuple
 
-__all__ = ["ASSISTANT", "BOS", "CONTROL_TOKENS", "END", "PAD", "SYSTEM", "USER", "Document", "chat", "plain", "reserved"]
+__all__ = [
+    "ASSISTANT",
+    "BOS",
+    "CONTROL_TOKENS",
+    "END",
+    "PAD",
+    "SYSTEM",
+    "USER",
+    "Document",
+    "chat",
+    "plain",
+    "reserved",
+]
 
 PAD, BOS, END, SYSTEM, USER, ASSISTANT = "<|pad|>", "<|bos|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>"
 CONTROL_TOKENS = (PAD, BOS, END, SYSTEM, USER, ASSISTANT)

@@ -1,8 +1,8 @@
 """Write what evaluation and training draw from the generators: `python -m trainers.embedded_base.exports`.
 
-    suites/data/knowledge.test.csv      one four-choice question a fact, in the phrasing kept out of pretraining
-    suites/data/regression.test.jsonl   short prompts of the share kept out of pretraining
-    trainers/data/general.train.jsonl   general instructions to replay against forgetting
+suites/data/knowledge.test.csv      one four-choice question a fact, in the phrasing kept out of pretraining
+suites/data/regression.test.jsonl   short prompts of the share kept out of pretraining
+trainers/data/general.train.jsonl   general instructions to replay against forgetting
 """
 
 import csv
@@ -60,12 +60,13 @@ def regression_rows() -> Iterator[dict[str, object]]:
 
 
 def replay_rows() -> Iterator[dict[str, object]]:
-    """Conversations of the pretraining kind, as prompt and completion, with a system turn where there was one."""
+    """Conversations of the pretraining kind, with a system turn where there was one."""
     written = count(1)
     for document in documents("replay"):
         if _is_chat(document) and sum(len(text) for text, _ in document.parts) < 700:
-            row: dict[str, object] = {"input": document.prompt, "output": document.answer}
-            yield row | ({"system": document.system} if document.system else {})
+            turns = [("system", document.system)] if document.system else []
+            turns += [("user", document.prompt), ("assistant", document.answer)]
+            yield {"messages": [{"role": role, "content": content} for role, content in turns]}
             if next(written) == REPLAY_ROWS:
                 return
 

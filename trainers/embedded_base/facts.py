@@ -49,7 +49,6 @@ class Fact:
         """A sentence that states this fact."""
         return rng.choice(self.relation.statements).format(entity=self.entity, answer=self.answer)
 
-
     def texts(self) -> list[str]:
         """Every sentence and question in which pretraining may show this fact."""
         shown = (*self.relation.questions, *self.relation.statements)

@@ -16,12 +16,25 @@ __all__ = ["comparison", "grading"]
 
 _REASONS = {
     5: ("It says the same as the reference.", "Correct and complete.", "It matches the reference."),
-    4: ("Correct, but with needless words.", "Right, though wordier than asked.", "The reference is there, with extra text."),
+    4: (
+        "Correct, but with needless words.",
+        "Right, though wordier than asked.",
+        "The reference is there, with extra text.",
+    ),
     3: ("Partly right.", "Some of it matches the reference.", "Only a part is correct."),
     2: ("Wrong, though of the right kind.", "It differs from the reference.", "Not the reference answer."),
     1: ("It does not answer the question.", "Empty or evasive.", "Nothing of use."),
 }
-_EVASIONS = ("I do not know.", "I cannot help with that.", "", "Maybe.", "That is a good question.", "N/A", "...", "Please ask again.")
+_EVASIONS = (
+    "I do not know.",
+    "I cannot help with that.",
+    "",
+    "Maybe.",
+    "That is a good question.",
+    "N/A",
+    "...",
+    "Please ask again.",
+)
 _CRITERIA = ("", "", "Criterion: correct\n", "Criterion: complete\n", "Criterion: correctness\n")
 
 
@@ -31,8 +44,12 @@ def _fact_answer(rng: Random, score: int) -> tuple[str, str, str]:
     wrong = rng.choice([answer for answer in fact.relation.pool if answer != reference])
     make: dict[int, Callable[[], str]] = {
         5: lambda: reference,
-        4: lambda: rng.choice((fact.state(rng), f"I think that it is {reference}, if I remember well.", f"The answer is {reference}.")),
-        3: lambda: rng.choice((f"{reference} or {wrong}", f"Either {wrong} or {reference}.", f"{wrong}, perhaps {reference}")),
+        4: lambda: rng.choice(
+            (fact.state(rng), f"I think that it is {reference}, if I remember well.", f"The answer is {reference}.")
+        ),
+        3: lambda: rng.choice(
+            (f"{reference} or {wrong}", f"Either {wrong} or {reference}.", f"{wrong}, perhaps {reference}")
+        ),
         2: lambda: rng.choice((wrong, f"The answer is {wrong}.")),
         1: lambda: rng.choice(_EVASIONS),
     }

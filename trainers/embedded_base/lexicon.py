@@ -119,30 +119,43 @@ def infinitive(verb: str) -> str:
     return verb[:-2] if verb.endswith(("ches", "shes", "sses", "xes")) else verb[:-1]
 
 
+_STATEMENT = "{The} {one} {verbs} {the} {two}"
+_FRAMES = (
+    _STATEMENT, _STATEMENT, _STATEMENT, _STATEMENT,
+    "{Many} {modal} {do} {the} {two}",
+    "You {modal} {do} {the} {one} {link} {many}",
+    "You {do} {the} {one}",
+    "{Do} {the} {one} {and} {do2} {the} {two}",
+    "{Opener} {we} {do} {the} {one}",
+    "There {is} {the} {one} {link} {the} {two}",
+    "{Many} and {many} are {adjective}",
+    "Some {many} {do} {adverb}, others {do2} {the} {one}",
+    "{Opener} {the} {one} {verbs} {number} {many}",
+)  # fmt: skip
+
+
 def sentence(rng: Random) -> str:
     """A grammatical sentence: a statement, a wish, an order or a remark, with its mark at the end."""
-    verb, do = rng.choice(VERBS_S), infinitive(rng.choice(VERBS_S))
-    one, two, some = _thing(rng), _thing(rng), plural(rng.choice(NOUNS))
-    the = rng.choice(("the", "a", "our", "your", "some", "this"))
-    shape = rng.randrange(12)
-    if shape < 4:
-        text = f"{rng.choice(('The', 'A', 'Our', 'Your', 'This', 'My', 'Every'))} {one} {verb} {the} {two}"
-    elif shape == 4:
-        text = f"{some.capitalize()} {rng.choice(_MODALS)} {do} {the} {two}"
-    elif shape == 5:
-        text = f"You {rng.choice((*_MODALS, ''))} {do} {the} {one} {rng.choice(_LINKS)} {some}".replace("  ", " ")
-    elif shape == 6:
-        text = f"{do.capitalize()} {the} {one} {rng.choice(('and', 'or', 'then'))} {infinitive(verb)} {the} {two}"
-    elif shape == 7:
-        text = f"{rng.choice(_OPENERS)} {rng.choice(('we', 'you', 'they', 'all of us'))} {do} {the} {one}"
-    elif shape == 8:
-        text = f"There {rng.choice(('is', 'was', 'will be'))} {the} {one} {rng.choice(_LINKS)} {the} {two}"
-    elif shape == 9:
-        text = f"{some.capitalize()} and {plural(rng.choice(NOUNS))} are {rng.choice(ADJECTIVES)}"
-    elif shape == 10:
-        text = f"{do.capitalize()}ing {some} {rng.choice(('is', 'was', 'stays'))} {rng.choice(ADJECTIVES)}"
-    else:
-        text = f"{rng.choice(_OPENERS)} {the} {one} {verb} {rng.randrange(2, 99)} {some}"
+    text = rng.choice(_FRAMES).format(
+        The=rng.choice(("The", "A", "Our", "Your", "This", "My", "Every")),
+        the=rng.choice(("the", "a", "our", "your", "some", "this")),
+        one=_thing(rng),
+        two=_thing(rng),
+        verbs=rng.choice(VERBS_S),
+        do=infinitive(rng.choice(VERBS_S)),
+        do2=infinitive(rng.choice(VERBS_S)),
+        Do=infinitive(rng.choice(VERBS_S)).capitalize(),
+        many=plural(rng.choice(NOUNS)),
+        Many=plural(rng.choice(NOUNS)).capitalize(),
+        modal=rng.choice(_MODALS),
+        link=rng.choice(_LINKS),
+        Opener=rng.choice(_OPENERS),
+        adjective=rng.choice(ADJECTIVES),
+        adverb=rng.choice(_ADVERBS),
+        we=rng.choice(("we", "you", "they", "all of us")),
+        **{"is": rng.choice(("is", "was", "will be")), "and": rng.choice(("and", "or", "then"))},
+        number=rng.randrange(2, 99),
+    )
     if rng.random() < 0.25:
         text += f" {rng.choice(_LINKS)} the {_thing(rng)}"
     if rng.random() < 0.2:

@@ -57,37 +57,47 @@ def word(rng: Random) -> str:
 
 
 def _coined(rng: Random) -> str:
-    """A capitalised name made in one of many ways: compounds, halves of words, syllables, odd letters."""
-    shape = rng.randrange(10)
-    if shape > 6:
-        return _pieces(rng)
-    if shape == 0:
-        return (rng.choice(NOUNS) + rng.choice(_STEMS_END)).capitalize()
-    if shape == 1:
-        return (rng.choice(ADJECTIVES) + rng.choice(_STEMS_END)).capitalize()
-    if shape == 2:
-        left, right = rng.choice(NOUNS), rng.choice(NOUNS)
-        return (left[: rng.randint(2, 4)] + right[-rng.randint(2, 5) :]).capitalize()
-    if shape == 3:
-        stem = rng.choice((rng.choice(_LAST), rng.choice(_FIRST), rng.choice(_CITIES), rng.choice(_FIRM_HEADS))).lower()
-        return (stem[: rng.randint(3, 5)] + rng.choice(_STEMS_END)).capitalize()
-    if shape == 4:
-        letters = [rng.choice(_ODD) + rng.choice("aeiou") for _ in range(rng.randint(2, 4))]
-        return ("".join(letters) + rng.choice(("", "n", "r", "s", "k", "t", "l"))).capitalize()
-    if shape == 5:
-        return (word(rng) + rng.choice(_STEMS_END)).capitalize()
-    return word(rng).capitalize()
+    """A capitalised name made in one of many ways: compounds, halves of words, syllables, odd letters, fragments."""
+    return rng.choice(_COINAGES)(rng).capitalize()
+
+
+def _halves(rng: Random) -> str:
+    return rng.choice(NOUNS)[: rng.randint(2, 4)] + rng.choice(NOUNS)[-rng.randint(2, 5) :]
+
+
+def _grown(rng: Random) -> str:
+    stem = rng.choice((rng.choice(_LAST), rng.choice(_FIRST), rng.choice(_CITIES), rng.choice(_FIRM_HEADS))).lower()
+    return stem[: rng.randint(3, 5)] + rng.choice(_STEMS_END)
+
+
+def _letters(rng: Random) -> str:
+    pairs = [rng.choice(_ODD) + rng.choice("aeiou") for _ in range(rng.randint(2, 4))]
+    return "".join(pairs) + rng.choice(("", "n", "r", "s", "k", "t", "l"))
 
 
 def _pieces(rng: Random) -> str:
-    """A capitalised string of word fragments, so that every part of a word is met and copied somewhere."""
+    """A string of word fragments, so that every part of a word is met and copied somewhere."""
     pieces = []
     for _ in range(rng.choice((1, 2, 2, 3))):
         source = rng.choice((NOUNS, NOUNS, ADJECTIVES, VERBS_S))
         text = rng.choice(source)
         start = rng.randrange(max(1, len(text) - 3))
         pieces.append(text[start : start + rng.randint(2, 7)])
-    return "".join(pieces).capitalize()
+    return "".join(pieces)
+
+
+_COINAGES = (
+    _pieces,
+    _pieces,
+    _pieces,
+    _halves,
+    _grown,
+    _letters,
+    word,
+    lambda rng: rng.choice(NOUNS) + rng.choice(_STEMS_END),
+    lambda rng: rng.choice(ADJECTIVES) + rng.choice(_STEMS_END),
+    lambda rng: word(rng) + rng.choice(_STEMS_END),
+)
 
 
 def _tail(rng: Random) -> str:
@@ -119,23 +129,21 @@ def city(rng: Random) -> str:
     return name
 
 
+_FIRMS = (
+    lambda rng: f"{surname(rng)} & {surname(rng)}",
+    lambda rng: f"{surname(rng)} {_tail(rng)}",
+    lambda rng: f"{_coined(rng)} {_tail(rng)}",
+    lambda rng: f"{_coined(rng)} {_tail(rng)}",
+    lambda rng: f"{_coined(rng)} {rng.choice(NOUNS).capitalize()} {_tail(rng)}",
+    lambda rng: rng.choice(_FIRM_HEADS) + rng.choice((*_STEMS_END, *(noun.lower() for noun in _FIRM_TAILS))),
+    _coined,
+    lambda rng: f"{rng.choice(_FIRM_HEADS)} {_tail(rng)}",
+)
+
+
 def firm(rng: Random) -> str:
     """A firm's name in one of the usual shapes."""
-    shape = rng.randrange(8)
-    tail = _tail(rng)
-    if shape == 0:
-        return f"{surname(rng)} & {surname(rng)}"
-    if shape == 1:
-        return f"{surname(rng)} {tail}"
-    if shape in (2, 3):
-        return f"{_coined(rng)} {tail}"
-    if shape == 4:
-        return f"{_coined(rng)} {rng.choice(NOUNS).capitalize()} {tail}"
-    if shape == 5:
-        return rng.choice(_FIRM_HEADS) + rng.choice((*_STEMS_END, *(noun.lower() for noun in _FIRM_TAILS)))
-    if shape == 6:
-        return _coined(rng)
-    return f"{rng.choice(_FIRM_HEADS)} {tail}"
+    return rng.choice(_FIRMS)(rng)
 
 
 def product(rng: Random) -> str:

@@ -51,7 +51,7 @@ class Recipe:
     seed: int = 1
 
 
-class _Rows(IterableDataset[tuple[Any, Any]]):
+class _Rows(IterableDataset):  # type: ignore[misc]  # torch is not followed by the type checker
     """Endless (tokens, labels) chunks of shape (16, 1024) int64; unlearned positions have the label -100."""
 
     def __init__(self, tokenizer: Any, recipe: Recipe) -> None:
@@ -64,16 +64,16 @@ class _Rows(IterableDataset[tuple[Any, Any]]):
         stream = documents(f"{self.seed}/{info.id if info else 0}")
         width, chunk = CONTEXT + 1, 16
         tokens: list[int] = []
-        learned: list[bool] = []
+        learned: list[bool] = []  # in step with tokens
         while True:
             while len(tokens) < chunk * width:
                 for ids, mask in self._encode([next(stream) for _ in range(500)]):
                     tokens += ids
                     learned += mask
             size = chunk * width
-            ids, mask = np.array(tokens[:size]), np.array(learned[:size])
+            rows = np.array(tokens[:size]).reshape(chunk, width)
+            masks = np.array(learned[:size]).reshape(chunk, width)
             del tokens[:size], learned[:size]
-            rows, masks = ids.reshape(chunk, width), mask.reshape(chunk, width)
             yield torch.from_numpy(rows[:, :-1]), torch.from_numpy(np.where(masks, rows, -100)[:, 1:])
 
     def _encode(self, batch: list[Document]) -> Iterator[tuple[list[int], list[bool]]]:
@@ -124,7 +124,10 @@ def pretrain(recipe: Recipe, out: Path, *, seconds: float | None = None) -> None
     optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.95), fused=device == "cuda")
     forward = torch.compile(_loss) if device == "cuda" else _loss
     loader = DataLoader(
-        _Rows(tokenizer, recipe), batch_size=None, num_workers=recipe.workers, prefetch_factor=16 if recipe.workers else None
+        _Rows(tokenizer, recipe),
+        batch_size=None,
+        num_workers=recipe.workers,
+        prefetch_factor=16 if recipe.workers else None,
     )
     chunks = iter(loader)
     steps, curve, started = recipe.steps, [], time.monotonic()
@@ -161,7 +164,9 @@ def pretrain(recipe: Recipe, out: Path, *, seconds: float | None = None) -> None
 def _loss(model: Any, ids: Any, labels: Any) -> Any:
     """Mean cross entropy over learned positions; ids and labels (B, T), labels already shifted."""
     logits = model(input_ids=ids, use_cache=False).logits  # (B, T, V)
-    return torch.nn.functional.cross_entropy(logits.view(-1, logits.shape[-1]).float(), labels.view(-1), ignore_index=-100)
+    return torch.nn.functional.cross_entropy(
+        logits.view(-1, logits.shape[-1]).float(), labels.view(-1), ignore_index=-100
+    )
 
 
 def _schedule(step: int, steps: int, warmup: int) -> float:

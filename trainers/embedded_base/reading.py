@@ -39,7 +39,9 @@ class Kind:
     alone: tuple[str, ...]
 
 
-_LEVELS = "Senior Junior Lead Chief Deputy Assistant Head Associate Principal Trainee Regional Night Field Staff".split()
+_LEVELS = (
+    "Senior Junior Lead Chief Deputy Assistant Head Associate Principal Trainee Regional Night Field Staff".split()
+)
 _TRADES = """Accountant Adviser Agent Analyst Architect Auditor Baker Broker Buyer Chemist Cleaner Clerk Coach Cook
 Coordinator Designer Developer Director Doctor Driver Editor Electrician Engineer Gardener Guard Guide Inspector Judge
 Lawyer Lecturer Librarian Manager Mechanic Merchant Midwife Nurse Officer Operator Painter Pharmacist Pilot Planner
@@ -224,8 +226,18 @@ def _address(rng: Random, parts: Sequence[tuple[str, Value]]) -> str:
         if index and rng.random() < 0.35:
             said.append(f", {value},")
         else:
-            said.append(" " + _fill(rng, rng.choice((*KINDS[kind].places, *KINDS[kind].places, "{v}", "to {v}", "of {v}")), value))
-    end = rng.choice(("", "", f" and {infinitive(rng.choice(VERBS_S))} the {_noun(rng)}", f" {rng.choice(('well', 'now', 'soon', 'why'))}"))
+            said.append(
+                " "
+                + _fill(rng, rng.choice((*KINDS[kind].places, *KINDS[kind].places, "{v}", "to {v}", "of {v}")), value)
+            )
+    end = rng.choice(
+        (
+            "",
+            "",
+            f" and {infinitive(rng.choice(VERBS_S))} the {_noun(rng)}",
+            f" {rng.choice(('well', 'now', 'soon', 'why'))}",
+        )
+    )
     return f"{rng.choice(starts)}{''.join(said)}{end}.".replace(",.", ".")
 
 
@@ -233,7 +245,14 @@ def _flag(rng: Random) -> tuple[str, bool, str]:
     """A quality as key, whether it holds, and a sentence that says so (or nothing, which means no)."""
     quality, noun = rng.choice([word for word in ADJECTIVES if word not in DEMO_KEYS]), rng.choice(NOUNS)
     holds = rng.random() < 0.5
-    yes = ("The {n} is {q}.", "It is a {q} {n}.", "Quite {q}.", "{Q}: yes.", "A fully {q} {n}.", "We have a {q} {n} here.")
+    yes = (
+        "The {n} is {q}.",
+        "It is a {q} {n}.",
+        "Quite {q}.",
+        "{Q}: yes.",
+        "A fully {q} {n}.",
+        "We have a {q} {n} here.",
+    )
     no = ("The {n} is not {q}.", "It is no {q} {n}.", "Not {q} at all.", "{Q}: no.", "This is not a {q} {n}.", "")
     return quality, holds, rng.choice(yes if holds else no).format(n=noun, q=quality, Q=quality.capitalize())
 
@@ -260,10 +279,54 @@ _SITE = (
     "You cannot stay at home, since the {s} is on site.", "Remote {s} is not part of it.", "Others are remote, this {s} is not.",
     "A home office is not given.", "The {s} is hybrid: {d} at home, the rest on site.", "Your chair is in our building.",
 )  # fmt: skip
-_FAR = ("remote", "online", "virtual", "from home", "at home", "done remotely", "done from home", "held online", "away from any office")
-_NEAR = ("on site", "in the office", "in person", "in our office", "in the building", "face to face", "done on site", "held in our rooms")
-_DEGREES = ("", "", "fully ", "entirely ", "completely ", "always ", "purely ", "all ", "wholly ", "simply ", "only ", "totally ")
-_TIMES = ("", "", "", "", " every day", " all the time", " all week", " from Monday to Friday", " each day", " this year", " as a rule")
+_FAR = (
+    "remote",
+    "online",
+    "virtual",
+    "from home",
+    "at home",
+    "done remotely",
+    "done from home",
+    "held online",
+    "away from any office",
+)
+_NEAR = (
+    "on site",
+    "in the office",
+    "in person",
+    "in our office",
+    "in the building",
+    "face to face",
+    "done on site",
+    "held in our rooms",
+)
+_DEGREES = (
+    "",
+    "",
+    "fully ",
+    "entirely ",
+    "completely ",
+    "always ",
+    "purely ",
+    "all ",
+    "wholly ",
+    "simply ",
+    "only ",
+    "totally ",
+)
+_TIMES = (
+    "",
+    "",
+    "",
+    "",
+    " every day",
+    " all the time",
+    " all week",
+    " from Monday to Friday",
+    " each day",
+    " this year",
+    " as a rule",
+)
 _FORMS = (
     "The {s} is {a}{m}{t}.", "The {s} takes place {a}{m}{t}.", "All {s} is {a}{m}{t}.", "It is {a}{m}{t}.", "Our {s} happens {m}{t}.",
     "You have your {s} {a}{m}{t}.", "You do the {s} {m}{t}.", "We meet {a}{m}{t}.", "The whole group works {m}{t}.", "This {s} is {a}{m}{t}.",
@@ -280,7 +343,11 @@ def _says_where(rng: Random, *, home: bool) -> str:
         return rng.choice(_HOME if home else _SITE).format(s=subject, n=rng.randint(2, 4), d=rng.choice(_DAYS))
     if shape < 0.57:
         yes = rng.random() < 0.5
-        key = rng.choice(("Remote", "Online", "Home office", "From home") if home == yes else ("On site", "In the office", "In person"))
+        key = rng.choice(
+            ("Remote", "Online", "Home office", "From home")
+            if home == yes
+            else ("On site", "In the office", "In person")
+        )
         label = key if rng.random() < 0.5 else f"{key} {subject}"
         return f"{label}: {'yes' if yes else 'no'}."
     mode = rng.choice(_FAR if home else _NEAR)
@@ -312,7 +379,11 @@ def remote_or_not(rng: Random) -> Document:
 
 def _text_name(rng: Random) -> str:
     """What an instruction calls the text: a usual word, or any other."""
-    return rng.choice(_TEXTS) if rng.random() < 0.4 else f"{rng.choice((*NOUNS, *ADJECTIVES))} {rng.choice((*NOUNS, *_TEXTS))}"
+    return (
+        rng.choice(_TEXTS)
+        if rng.random() < 0.4
+        else f"{rng.choice((*NOUNS, *ADJECTIVES))} {rng.choice((*NOUNS, *_TEXTS))}"
+    )
 
 
 def _name_key(rng: Random, kind: str, *, shown: Value) -> tuple[str, str]:
@@ -351,7 +422,10 @@ def reading(rng: Random) -> Document:
         index = rng.randint(0, len(hints))
         items = list(fields.items())
         fields = dict([*items[:index], (quality, holds), *items[index:]])
-        hints.insert(index, f"{quality} ({rng.choice(('true or false', 'true/false', 'boolean'))})" if rng.random() < 0.7 else quality)
+        hints.insert(
+            index,
+            f"{quality} ({rng.choice(('true or false', 'true/false', 'boolean'))})" if rng.random() < 0.7 else quality,
+        )
     rival = rng.choice(sorted(_RIVALS))
     if rival in named and rng.random() < 0.35:
         frame = rng.choice(_RIVALS[rival])
@@ -374,7 +448,9 @@ def read_one(rng: Random) -> Document:
     kind = rng.choice(named)
     text = " ".join(rng.sample(lines := _sentences(rng, record), len(lines)))
     word = rng.choice((*KINDS[kind].keys, *KINDS[kind].words, *KINDS[kind].words)).replace("_", " ")
-    ask = rng.choice(("What is the {w}?", "Which {w}?", "Give the {w} only.", "{w}?", "Find the {w}.", "Name the {w}.")).format(w=word)
+    ask = rng.choice(
+        ("What is the {w}?", "Which {w}?", "Give the {w} only.", "{w}?", "Find the {w}.", "Name the {w}.")
+    ).format(w=word)
     answer = str(record[kind])
     if rng.random() < 0.15:
         ask, answer = f"{ask} Reply with a JSON string.", json.dumps(answer, ensure_ascii=False)

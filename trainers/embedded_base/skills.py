@@ -28,7 +28,9 @@ _WORDS = {
     "sport": "tennis hockey rugby golf boxing rowing judo fencing cricket baseball squash archery".split(),
 }
 _ALL = sorted({word for words in _WORDS.values() for word in words})
-_GOOD = "wonderful excellent lovely great delightful superb friendly helpful charming perfect brilliant pleasant".split()
+_GOOD = (
+    "wonderful excellent lovely great delightful superb friendly helpful charming perfect brilliant pleasant".split()
+)
 _BAD = "terrible awful horrible rude broken boring dirty disappointing useless slow nasty dreadful".split()
 _THINGS = "film hotel meal book concert service trip show phone coat room game lesson waiter garden song".split()
 DEMO_KEYS = ("title", "company", "location", "remote")
@@ -66,7 +68,9 @@ def _extreme_length(rng: Random) -> tuple[str, str]:
     if lengths[0] == lengths[1] or lengths[1] == lengths[2]:
         return _extreme_length(rng)
     form = "Which is the {} word: {}?"
-    return form.format("longest" if longest else "shortest", ", ".join(words)), (max if longest else min)(words, key=len)
+    return form.format("longest" if longest else "shortest", ", ".join(words)), (max if longest else min)(
+        words, key=len
+    )
 
 
 def _alphabet(rng: Random) -> tuple[str, str]:
@@ -85,7 +89,9 @@ def _sort_words(rng: Random) -> tuple[str, str]:
 def _letter_case(rng: Random) -> tuple[str, str]:
     word = rng.choice(_ALL)
     if rng.random() < 0.5:
-        return rng.choice(("Write {} in capital letters.", "Uppercase: {}", "Put {} in upper case.")).format(word), word.upper()
+        return rng.choice(("Write {} in capital letters.", "Uppercase: {}", "Put {} in upper case.")).format(
+            word
+        ), word.upper()
     return rng.choice(("Write {} in small letters.", "Lowercase: {}")).format(word.upper()), word
 
 
@@ -125,13 +131,17 @@ def _parity(rng: Random) -> tuple[str, str]:
 def _sequence(rng: Random) -> tuple[str, str]:
     start, step = rng.randrange(1, 30), rng.choice((1, 2, 3, 5, 10))
     shown = ", ".join(str(start + step * index) for index in range(4))
-    return rng.choice(("What comes next: {}?", "Continue the series: {}", "Next number: {}?")).format(shown), str(start + 4 * step)
+    return rng.choice(("What comes next: {}?", "Continue the series: {}", "Next number: {}?")).format(shown), str(
+        start + 4 * step
+    )
 
 
 def _sum(rng: Random) -> tuple[str, str]:
     a, b = rng.randrange(1, 50), rng.randrange(1, 50)
     if rng.random() < 0.5:
-        return rng.choice(("{} + {} = ?", "Add {} and {}.", "What do {} and {} make together?")).format(a, b), str(a + b)
+        return rng.choice(("{} + {} = ?", "Add {} and {}.", "What do {} and {} make together?")).format(a, b), str(
+            a + b
+        )
     a, b = max(a, b), min(a, b)
     return rng.choice(("{} - {} = ?", "Take {1} from {0}.", "{} minus {}?")).format(a, b), str(a - b)
 
@@ -148,19 +158,29 @@ def _contains(rng: Random) -> tuple[str, str]:
     words = _list(rng, 3, 5)
     inside = rng.random() < 0.5
     word = rng.choice(words if inside else [other for other in _ALL if other not in words])
-    form = rng.choice(("Is {w} in this list: {l}? Yes or no.", "Does the list {l} contain {w}? Yes or no.", "{l}: is {w} there? Yes or no."))
+    form = rng.choice(
+        (
+            "Is {w} in this list: {l}? Yes or no.",
+            "Does the list {l} contain {w}? Yes or no.",
+            "{l}: is {w} there? Yes or no.",
+        )
+    )
     return form.format(w=word, l=", ".join(words)), "Yes" if inside else "No"
 
 
 def _repeat(rng: Random) -> tuple[str, str]:
     word, times = rng.choice(_ALL), rng.randint(2, 5)
-    return rng.choice(("Write {w} {n} times.", "Repeat the word {w} {n} times.")).format(w=word, n=times), " ".join([word] * times)
+    return rng.choice(("Write {w} {n} times.", "Repeat the word {w} {n} times.")).format(w=word, n=times), " ".join(
+        [word] * times
+    )
 
 
 def _replace(rng: Random) -> tuple[str, str]:
     words = _list(rng, 3, 4)
     old, new = rng.choice(words), rng.choice([word for word in _ALL if word not in words])
-    form = rng.choice(("In the list {l}, replace {o} by {n}.", "{l}: put {n} in place of {o}.", "Change {o} to {n}: {l}."))
+    form = rng.choice(
+        ("In the list {l}, replace {o} by {n}.", "{l}: put {n} in place of {o}.", "Change {o} to {n}: {l}.")
+    )
     return form.format(l=", ".join(words), o=old, n=new), ", ".join(new if word == old else word for word in words)
 
 
@@ -173,8 +193,12 @@ def _remove(rng: Random) -> tuple[str, str]:
 
 def _join(rng: Random) -> tuple[str, str]:
     words = _list(rng, 2, 4)
-    name, mark = rng.choice((("dashes", "-"), ("plus signs", "+"), ("slashes", "/"), ("spaces", " "), ("semicolons", ";")))
-    return rng.choice(("Join with {m}: {l}.", "Write {l} with {m} between the words.")).format(m=name, l=", ".join(words)), mark.join(words)
+    name, mark = rng.choice(
+        (("dashes", "-"), ("plus signs", "+"), ("slashes", "/"), ("spaces", " "), ("semicolons", ";"))
+    )
+    return rng.choice(("Join with {m}: {l}.", "Write {l} with {m} between the words.")).format(
+        m=name, l=", ".join(words)
+    ), mark.join(words)
 
 
 def _json_list(rng: Random) -> tuple[str, str]:
@@ -183,13 +207,19 @@ def _json_list(rng: Random) -> tuple[str, str]:
 
 
 def _echo(rng: Random) -> tuple[str, str]:
-    thing = rng.choice((names.person, names.firm, names.city, names.word, names.street, phrase, phrase, lambda rng: rng.choice(NOUNS)))(rng)
-    return rng.choice(('Say "{}".', 'Repeat: "{}"', 'Write "{}" and nothing else.', "Copy this: {}")).format(thing), thing
+    thing = rng.choice(
+        (names.person, names.firm, names.city, names.word, names.street, phrase, phrase, lambda rng: rng.choice(NOUNS))
+    )(rng)
+    return rng.choice(('Say "{}".', 'Repeat: "{}"', 'Write "{}" and nothing else.', "Copy this: {}")).format(
+        thing
+    ), thing
 
 
 def _quote(rng: Random) -> tuple[str, str]:
     thing = rng.choice((names.person, names.firm, names.city, names.word, phrase, lambda rng: rng.choice(NOUNS)))(rng)
-    return rng.choice(("Put {} in quotation marks.", "Quote {}.", "Write {} as a JSON string.")).format(thing), json.dumps(thing)
+    return rng.choice(("Put {} in quotation marks.", "Quote {}.", "Write {} as a JSON string.")).format(
+        thing
+    ), json.dumps(thing)
 
 
 def _pairs(rng: Random) -> tuple[str, str]:
@@ -203,9 +233,13 @@ def _pairs(rng: Random) -> tuple[str, str]:
 
 def _who(rng: Random) -> tuple[str, str]:
     person, place, firm = names.person(rng), names.city(rng), names.firm(rng)
-    verb = rng.choice(("lives in {p} and runs {f}", "left {f} and moved to {p}", "met us at {f} in {p}", "wrote from {p} to {f}"))
+    verb = rng.choice(
+        ("lives in {p} and runs {f}", "left {f} and moved to {p}", "met us at {f} in {p}", "wrote from {p} to {f}")
+    )
     text = f"{person} {verb.format(p=place, f=firm)}."
-    ask, answer = rng.choice((("Who is it about?", person), ("Which place is named?", place), ("Which firm is named?", firm)))
+    ask, answer = rng.choice(
+        (("Who is it about?", person), ("Which place is named?", place), ("Which firm is named?", firm))
+    )
     return f"{text} {ask}", answer
 
 

@@ -1,0 +1,53 @@
+# make demo    train the default LoRA on the embedded base, gate it, print verdicts and the report's path
+# make test    all tests but the slow proofs; `make test-slow` runs those
+# make lint    ruff, formatting, mypy          make bench   measurements, printed as JSON
+# make install only the environment, in .venv; a no-op when it is current
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(shell command -v uv 2>/dev/null)
+ADAPTER := build/adapters/default
+
+.PHONY: demo install test test-slow test-demo lint format bench clean
+.DEFAULT_GOAL := demo
+
+.venv/installed: pyproject.toml constraints.txt
+ifdef UV
+	test -x $(BIN)/python || uv venv --python $(PYTHON) .venv
+	uv pip install --python $(BIN)/python --constraint constraints.txt --editable . --group dev
+else
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --progress-bar off --constraint constraints.txt --editable . --group dev
+endif
+	touch $@
+
+install: .venv/installed
+
+demo: install
+	$(BIN)/python -m trainers trainers/default.toml --out $(ADAPTER)
+	$(BIN)/python -m pytest suites/ -q --model embedded --adapter $(ADAPTER)
+
+test: install
+	$(BIN)/python -m pytest tests -q -m "not slow and not demo and not gpu"
+
+test-slow: install
+	$(BIN)/python -m pytest tests -q -m "slow and not gpu"
+
+test-demo: install
+	$(BIN)/python -m pytest tests -q -m demo
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+bench: install
+	$(BIN)/python -m tests.bench.engine
+
+clean:
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
