@@ -90,7 +90,7 @@ def test_a_measured_model_is_never_asked_again(suite, store, scripted):
 def test_a_killed_measurement_resumes_with_the_chunk_that_was_lost(suite, store, scripted):
     """Chunks that were finished are stored at once, and only the others are computed."""
 
-    class Killed(Exception):  # noqa: N818  # stands for a signal
+    class Killed(Exception):  # stands for a signal
         """What ends the first measurement."""
 
     def kill(_model, _suite, done, _planned):

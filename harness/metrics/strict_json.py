@@ -23,7 +23,7 @@ _WHITESPACE = " \t\n\r"
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
-class InvalidJson(ValueError):  # noqa: N818  # a judgement on an answer, caught by every caller
+class InvalidJson(ValueError):  # a judgement on an answer, caught by every caller
     """The text is not one strict JSON value.
 
     Attributes:
