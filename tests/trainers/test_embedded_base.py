@@ -14,7 +14,7 @@ from random import Random
 import pytest
 
 from trainers.embedded_base import exports, tokenizer
-from trainers.embedded_base.document import CONTROL_TOKENS, chat, plain, reserved
+from trainers.embedded_base.document import CONTROL_TOKENS, chat, normal, plain, reserved
 from trainers.embedded_base.facts import all_facts, load, multiple_choice, options_for
 from trainers.embedded_base.mixture import documents
 from trainers.embedded_base.skills import DEMO_KEYS, SKILLS
@@ -32,10 +32,6 @@ QUICK, THOROUGH = 15_000, 250_000
 
 def _jsonl(name):
     return [json.loads(line) for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
-
-
-def _normal(text):
-    return "".join(character for character in text.casefold() if character.isalnum())
 
 
 def test_the_facts_are_many_and_of_many_subjects():
@@ -81,12 +77,12 @@ def test_the_right_letter_is_evenly_spread():
 def test_the_slice_asks_each_fact_once_in_words_that_pretraining_never_uses():
     """No slice question equals a pretraining phrasing, even normalised, or shares eight words in a row with one."""
     seen = [text for fact in all_facts() for text in fact.texts()]
-    exact, runs = {_normal(text) for text in seen}, {gram for text in seen for gram in exports.grams(text)}
+    exact, runs = {normal(text) for text in seen}, {gram for text in seen for gram in exports.grams(text)}
     rows = list(exports.knowledge_rows())
     assert len(rows) >= 3000
     assert len({row[1] for row in rows}) == len(rows)
     for _, question, *_ in rows:
-        assert _normal(question) not in exact
+        assert normal(question) not in exact
         assert not exports.grams(question) & runs
 
 
@@ -104,7 +100,7 @@ def test_regression_prompts_are_many_short_and_reserved():
     rows = list(exports.regression_rows())
     assert len(rows) >= 600
     assert all(reserved(row["input"]) for row in rows)
-    assert len({row["input"] for row in rows}) == len(rows)
+    assert len({normal(row["input"]) for row in rows}) == len(rows)
     assert {skill.__name__[1:] for skill in SKILLS} <= {row["tags"][0] for row in rows}
 
 
@@ -117,9 +113,9 @@ def test_reserved_depends_on_the_words_alone():
 
 def test_replayed_instructions_are_not_what_suites_ask():
     """The rehearsal rows share no prompt with the regression pool and no question with the slice."""
-    prompts = {_normal(row["messages"][-2]["content"]) for row in exports.replay_rows()}
+    prompts = {normal(row["messages"][-2]["content"]) for row in exports.replay_rows()}
     assert len(prompts) > 400
-    assert not prompts & {_normal(row["input"]) for row in exports.regression_rows()}
+    assert not prompts & {normal(row["input"]) for row in exports.regression_rows()}
     asked = {gram for row in exports.knowledge_rows() for gram in exports.grams(row[1])}
     assert not asked & {gram for row in exports.replay_rows() for gram in exports.grams(row["messages"][-2]["content"])}
 
@@ -128,14 +124,14 @@ def _leaks(count, seed):
     """Documents of the stream that show a suite's prompt, a slice question, or eight words of a posting."""
     postings = [row["input"] for name in POSTINGS for row in _jsonl(name)]
     questions = [row[1] for row in exports.knowledge_rows()]
-    exact = {_normal(text) for text in [*postings, *questions, *(row["input"] for row in exports.regression_rows())]}
+    exact = {normal(text) for text in [*postings, *questions, *(row["input"] for row in exports.regression_rows())]}
     runs = {gram for text in [*postings, *questions] for gram in exports.grams(text)}
     found = []
     for document in islice(documents(seed), count):
         whole = "".join(text for text, _ in document.parts)
         for token in CONTROL_TOKENS:
             whole = whole.replace(token, "\n")
-        if _normal(document.prompt) in exact or any(exports.grams(line) & runs for line in whole.splitlines()):
+        if normal(document.prompt) in exact or any(exports.grams(line) & runs for line in whole.splitlines()):
             found.append(document)
     return found
 

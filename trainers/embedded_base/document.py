@@ -16,6 +16,7 @@ __all__ = [
     "USER",
     "Document",
     "chat",
+    "normal",
     "plain",
     "reserved",
 ]
@@ -55,7 +56,11 @@ def plain(kind: str, text: str) -> Document:
     return Document(kind, ((BOS, False), (f"{text}{END}", True)), text)
 
 
+def normal(text: str) -> str:
+    """The letters and digits of a text, without case: texts that differ in nothing else count as equal."""
+    return "".join(character for character in text.casefold() if character.isalnum())
+
+
 def reserved(prompt: str, share: float = 0.02) -> bool:
     """Whether a prompt belongs to the share that is kept out of pretraining, for evaluation. Depends on its words only."""
-    normal = "".join(character for character in prompt.casefold() if character.isalnum())
-    return int.from_bytes(hashlib.blake2b(normal.encode(), digest_size=4).digest()) < share * 2**32
+    return int.from_bytes(hashlib.blake2b(normal(prompt).encode(), digest_size=4).digest()) < share * 2**32

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
-from trainers.embedded_base.document import Document, reserved
+from trainers.embedded_base.document import Document, normal, reserved
 from trainers.embedded_base.extraction import one_field
 from trainers.embedded_base.facts import all_facts, options_for
 from trainers.embedded_base.mixture import documents
@@ -54,8 +54,9 @@ def regression_rows() -> Iterator[dict[str, object]]:
     rng = Random("regression")
     while len(seen) < REGRESSION_ROWS:
         document = (one_field if rng.random() < 0.2 else skill)(rng)
-        if reserved(document.prompt) and document.prompt not in seen and 0 < len(document.answer) <= _LONGEST_ANSWER:
-            seen.add(document.prompt)
+        words = normal(document.prompt)
+        if reserved(document.prompt) and words not in seen and 0 < len(document.answer) <= _LONGEST_ANSWER:
+            seen.add(words)
             yield {"input": document.prompt, "output": document.answer, "tags": [document.kind.removeprefix("skill:")]}
 
 
