@@ -27,7 +27,7 @@ _WIDTH_OF_A_FILE = 120
 
 
 def print_verdicts(run_json: Mapping[str, Any], *, file: TextIO, color: bool) -> None:
-    """Print the verdicts of a run, a sentence for each that is not green, and the outcome of the whole.
+    """Print the verdicts of a run and the outcome of the whole; pytest itself shows the reasons.
 
     Args:
         run_json: the content of run.json.
@@ -50,11 +50,6 @@ def print_verdicts(run_json: Mapping[str, Any], *, file: TextIO, color: bool) ->
     )
     with console.capture() as printed:
         console.print(verdict_table(verdicts))
-        for each in verdicts:
-            if each.outcome is not Outcome.PASS:
-                console.print(
-                    _outcome(each.outcome), _text(f"{each.suite} · {each.gate} · {each.model}: {each.reason}")
-                )
         tail = " (partial: not a verdict to ship on)" if document.flag("partial") else ""
         console.print(Text("outcome: "), _outcome(Outcome(document.text("outcome"))), Text(tail), sep="")
     encoding = getattr(file, "encoding", None) or "utf-8"  # a log in ASCII must not cost the verdict
