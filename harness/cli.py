@@ -70,6 +70,35 @@ def report(run_dir: RunDir) -> None:
     typer.echo(write_report(run_dir))
 
 
+@app.command()
+def plan(
+    config: Annotated[Path, typer.Argument(help="TOML file of a training run; `model` and `[lora]` are enough.")],
+    gpu_memory: Annotated[str, typer.Option(help="Memory of one GPU, such as 16GiB; exit code 1 if exceeded.")] = "",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the plan there too, as JSON.")] = None,
+    price_per_hour: Annotated[float | None, typer.Option(min=0, help="Price of the machine, any currency.")] = None,
+    tokens_per_second: Annotated[
+        float | None, typer.Option(min=1e-3, help="Measured on that machine; projected from one H200 unless given.")
+    ] = None,
+) -> None:
+    """Predict memory, time and price of a training run, and say what to change when it does not fit.
+
+    Exits 0 when it fits or no memory is declared, 1 when it does not fit, 2 when a file, key or option is wrong.
+    Needs neither GPU nor weights.
+    """
+    from trainers.plan import Declared, as_text, make_plan, parse_size, write_json
+
+    try:
+        memory = parse_size(gpu_memory) if gpu_memory else None
+        made = make_plan(config, Declared(memory, price_per_hour, tokens_per_second))
+        if json_file is not None:
+            write_json(made, json_file)
+    except HarnessError as error:
+        typer.echo(f"tunegate: {error}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(as_text(made))
+    raise typer.Exit(1 if made.fits is False else 0)
+
+
 def main() -> None:
     """Run the command line; every error a user can meet is one line on stderr and exit code 4."""
     try:
