@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from harness.errors import HarnessError, UsageProblem
 from trainers.config import load_config
@@ -70,7 +71,11 @@ def _train(config: Path, out: Path, model: str, console: Console) -> None:
         def say(line: str) -> None:
             console.print(line, markup=False, soft_wrap=True)
 
-        trained = train(settings, out, watcher=Watcher(say=say, step=step))
+        def example(kind: str, read: str, learned: str) -> None:
+            console.print(Text.assemble(f"{kind} example, read: ", (repr(read), "dim")), soft_wrap=True)
+            console.print(Text.assemble(f"{kind} example, learned: ", (repr(learned), "bold green")), soft_wrap=True)
+
+        trained = train(settings, out, watcher=Watcher(say=say, step=step, example=example))
     typer.echo(f"trained: {out}" if trained.fresh else f"already trained: {out}")
 
 

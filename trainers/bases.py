@@ -8,6 +8,7 @@ from typing import Any
 from harness.chat import Tokenizer
 from harness.errors import BadSpec, ModelProblem
 from harness.quiet import quiet
+from trainers.sections import Quantization
 
 __all__ = ["Model", "linear_names", "load_base", "stop_ids"]
 
@@ -15,13 +16,13 @@ Model = Any
 """A causal language model of transformers, which declares no types."""
 
 
-def load_base(folder: Path, *, dtype: str, quantization: str, device: str) -> Model:
+def load_base(folder: Path, *, dtype: str, quantization: Quantization, device: str) -> Model:
     """The causal language model in `folder`, in training precision.
 
     Args:
         folder: of a transformers checkpoint, from `harness.models.locate`.
         dtype: `float32` or `bfloat16`, of the weights that are not quantised and of the arithmetic.
-        quantization: `none`, `int8` or `nf4`, as when the adapter is measured.
+        quantization: as when the adapter is measured.
         device: `cpu` or `cuda`.
 
     Raises:
@@ -93,20 +94,20 @@ def linear_names(model: Model, target_modules: str | tuple[str, ...]) -> str | l
     return list(names)
 
 
-def _bitsandbytes(quantization: str, dtype: str) -> object:
+def _bitsandbytes(quantization: Quantization, dtype: str) -> object:
     """The settings of bitsandbytes, equal to those that the adapter is measured with; None for `none`."""
     from transformers import BitsAndBytesConfig
 
-    match quantization:
+    match quantization.kind:
         case "int8":
             # it says at every layer and step that int8 computes in float16
             logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
             return BitsAndBytesConfig(load_in_8bit=True)
-        case "nf4":
+        case "nf4" | "fp4":
             return BitsAndBytesConfig(
                 load_in_4bit=True,
-                bnb_4bit_quant_type="nf4",
-                bnb_4bit_use_double_quant=True,
+                bnb_4bit_quant_type=quantization.kind,
+                bnb_4bit_use_double_quant=quantization.double,
                 bnb_4bit_compute_dtype=dtype,
             )
     return None

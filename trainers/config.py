@@ -1,94 +1,41 @@
-"""What one training run is told, as a TOML file: every field with its unit, its range, and why it is there.
+"""What one training run is told, as a TOML or YAML file: every field with its unit, its range, and why it is there.
 
-Unknown keys are refused with the nearest known one. Paths are taken from the folder of the TOML file.
+Unknown keys are refused with the nearest known one. Paths are taken from the folder of the file.
 """
 
 import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
 
 from harness.errors import BadSpec
+from trainers.sections import Checkpoints, EarlyStopping, Hub, Lora, Optim, Quantization, Section
 
-__all__ = ["Lora", "Optim", "Quantization", "TrainConfig", "load_config"]
+__all__ = [
+    "Checkpoints",
+    "EarlyStopping",
+    "Hub",
+    "Lora",
+    "Optim",
+    "Quantization",
+    "TrainConfig",
+    "load_config",
+]
 
 PATH_KEYS = ("data", "system_file", "replay_data")
+BRANCHES = ("a path", "a table")  # pydantic puts them into the place of an error
 
-Rate = Annotated[float, Field(ge=0, lt=1)]
-
-
-class _Section(BaseModel):
-    """Frozen, and strict about its keys: a mistyped key that is ignored trains something else than was asked."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Lora(_Section):
-    """`[lora]`: the adapter. Its weights add `scale * B(A(x))` to each targeted layer, and B starts at 0."""
-
-    rank: int = Field(
-        default=16, ge=1, le=1024, description="inner dimension of A and B, 1-1024; parameters and memory grow with it"
-    )
-    alpha: float = Field(
-        default=32,
-        gt=0,
-        le=4096,
-        description="scale = alpha / rank (rslora: alpha / sqrt(rank)); acts like a learning rate",
-    )
-    dropout: Rate = Field(
-        default=0.0, description="on the adapter's input, [0, 1); 0 is fastest and the guides' choice"
-    )
-    target_modules: Literal["all-linear", "attention", "mlp", "qv"] | tuple[str, ...] = Field(
-        default="all-linear",
-        min_length=1,
-        description="which linear layers: a named group, or module names; `all-linear` leaves out the output layer",
-    )
-    variant: Literal["lora", "rslora", "dora"] = Field(
-        default="lora",
-        description="rslora changes the scale, dora learns a magnitude besides; all start equal to the base",
-    )
+Rows = Annotated[
+    Annotated[Path, Tag("a path")] | Annotated[Hub, Tag("a table")],
+    Discriminator(lambda value: "a table" if isinstance(value, (dict, Hub)) else "a path"),
+]
+"""Where rows are: a file, or a data set on the Hub."""
 
 
-class Quantization(_Section):
-    """`[quantization]`: how the frozen base is held in memory while the adapter trains (QLoRA)."""
-
-    kind: Literal["none", "int8", "nf4"] = Field(
-        default="none",
-        description="nf4 (with double quantisation) takes an eighth of fp32's memory and rounds the base; "
-        "measure the adapter with the same kind",
-    )
-
-
-class Optim(_Section):
-    """`[optim]`: how the adapter is updated."""
-
-    name: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = Field(
-        default="adamw", description="8-bit states save 6 bytes a trained parameter, which is little for an adapter"
-    )
-    learning_rate: float = Field(
-        default=2e-4, gt=0, le=1, description="peak step size, (0, 1]; LoRA wants about 10x that of full fine-tuning"
-    )
-    schedule: Literal["linear", "cosine", "constant"] = Field(
-        default="cosine", description="decay after warm-up; linear and cosine end at 0"
-    )
-    warmup: Rate = Field(
-        default=0.05, description="share of the steps with a rising rate, [0, 1); early Adam steps are noisy"
-    )
-    weight_decay: float = Field(
-        default=0.0, ge=0, le=1, description="per step, times the rate, [0, 1]; rarely helps adapters"
-    )
-    max_grad_norm: float = Field(
-        default=1.0,
-        gt=0,
-        le=1000,
-        description="gradients are scaled down to this L2 norm; guards against single bad batches",
-    )
-
-
-class TrainConfig(_Section):
+class TrainConfig(Section):
     """One training run. Two equal configurations on equal data and base train equal adapters.
 
     The effective batch is `batch_size * accumulation` rows.
@@ -96,13 +43,19 @@ class TrainConfig(_Section):
 
     model: str = Field(default="embedded", min_length=1, description="`embedded`, a local folder, or a Hub id")
     revision: str | None = Field(default=None, description="commit of a Hub id; pins what `model` means")
-    data: Path = Field(description="training rows, JSONL: input/output, prompt/completion or messages")
+    method: Literal["sft", "full", "orpo"] = Field(
+        default="sft",
+        description="sft trains an adapter, full every weight of a small model, orpo an adapter on preferred answers",
+    )
+    data: Rows = Field(
+        description="training rows: a JSONL or JSON file, or { hub = 'org/name' }; trainers/forms.py has their forms"
+    )
     rows: int | None = Field(default=None, ge=1, description="train on the first rows of `data` only; all unless given")
     system: str = Field(
         default="", description="system turn put before each row of `data` that has none; measured with it too"
     )
     system_file: Path | None = Field(default=None, description="file that holds `system`, its final line break removed")
-    replay_data: Path | None = Field(
+    replay_data: Rows | None = Field(
         default=None, description="general rows mixed in, so that old skills are rehearsed"
     )
     replay_fraction: float = Field(
@@ -111,6 +64,11 @@ class TrainConfig(_Section):
     lora: Lora = Field(default=Lora(), description="the adapter")
     quantization: Quantization = Field(default=Quantization(), description="the frozen base's weights")
     optim: Optim = Field(default=Optim(), description="the updates")
+    orpo_beta: float = Field(
+        default=0.1, gt=0, le=10, description="weight of the odds ratio beside the likelihood; method orpo only"
+    )
+    checkpoints: Checkpoints = Field(default=Checkpoints(), description="what an interrupted run goes on from")
+    early_stopping: EarlyStopping | None = Field(default=None, description="end on a suite's score")
     epochs: float = Field(default=1.0, gt=0, le=1000, description="passes over the mix; forgetting grows with them")
     steps: int | None = Field(default=None, ge=1, description="optimiser steps; when given, `epochs` is not used")
     batch_size: int = Field(default=8, ge=1, le=4096, description="rows in one forward pass; sets peak memory")
@@ -144,51 +102,82 @@ class TrainConfig(_Section):
             raise ValueError("give 'system' or 'system_file', not both")
         if (self.replay_fraction > 0) != (self.replay_data is not None):
             raise ValueError("'replay_fraction' > 0 and 'replay_data' go together; give both or neither")
+        if self.method == "orpo" and (self.packing or self.replay_data):
+            raise ValueError("method 'orpo' knows neither 'packing' nor 'replay_data': its rows are pairs of answers")
+        if self.method == "full" and self.quantization.kind != "none":
+            raise ValueError("method 'full' trains the weights that 'quantization.kind' would freeze; give 'none'")
+        four_bit = self.quantization.kind in ("nf4", "fp4")
+        if self.lora.variant == "loftq" and not four_bit:
+            raise ValueError("'lora.variant' = 'loftq' makes up for 4-bit rounding; set 'quantization.kind' to 'nf4'")
+        if self.lora.variant in ("pissa", "olora") and self.quantization.kind != "none":
+            raise ValueError(
+                f"'lora.variant' = '{self.lora.variant}' moves weights of the base, which must then not be rounded; "
+                "set 'quantization.kind' to 'none', or take 'loftq'"
+            )
+        if self.lora.variant in ("pissa", "olora") and self.checkpoints.keep:
+            raise ValueError(f"'checkpoints.keep' needs weights that are saved as they are, not '{self.lora.variant}'")
         return self
 
 
 def load_config(path: Path, *, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
-    """Read a TOML file and check it.
+    """Read a TOML or YAML file and check it.
 
     Args:
-        path: the TOML file; relative paths inside are taken from its folder, a model's when there is one.
+        path: ends in `.yaml` or `.yml` for YAML, else it is TOML; relative paths inside are taken from its folder, a
+            model's when there is one.
         overrides: top-level values that replace those of the file, such as `{"model": "embedded"}`.
 
     Raises:
-        BadSpec: the file cannot be read, is no TOML, or a key or value is wrong; names the file and the key.
+        BadSpec: the file cannot be read or parsed, or a key or value is wrong; names the file and the key.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadSpec(f"{path}: cannot be read ({error.strerror}); check the path of the configuration") from error
-    except ValueError as error:
-        raise BadSpec(f"{path}: not valid TOML ({error}); fix that line") from error
-    try:
-        config = TrainConfig.model_validate(values | dict(overrides or {}))
+        config = TrainConfig.model_validate(_parse(path) | dict(overrides or {}))
     except ValidationError as error:
         raise BadSpec(f"{path}: {_explain(error)}") from error
     folder = path.resolve().parent
     given = {key: getattr(config, key) for key in PATH_KEYS}
-    absolute: dict[str, Any] = {key: (folder / value).resolve() for key, value in given.items() if value}
+    absolute: dict[str, Any] = {
+        key: (folder / value).resolve() for key, value in given.items() if isinstance(value, Path)
+    }
     if "model" not in (overrides or {}) and (folder / config.model / "config.json").is_file():
         absolute["model"] = str((folder / config.model).resolve())
+    if stopping := config.early_stopping:
+        absolute["early_stopping"] = stopping.model_copy(update={"suite": (folder / stopping.suite).resolve()})
     return config.model_copy(update=absolute)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    import yaml  # type: ignore[import-untyped]  # it ships no types
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = yaml.safe_load(text) if path.suffix in (".yaml", ".yml") else tomllib.loads(text)
+    except OSError as error:
+        raise BadSpec(f"{path}: cannot be read ({error.strerror}); check the path of the configuration") from error
+    except yaml.YAMLError as error:
+        raise BadSpec(f"{path}: not valid YAML ({' '.join(str(error).split())}); fix that line") from error
+    except ValueError as error:
+        raise BadSpec(f"{path}: not valid TOML ({error}); fix that line") from error
+    if not isinstance(values, dict):
+        raise BadSpec(f"{path}: holds a {type(values).__name__} instead of keys and values")
+    if "base_model" in values:
+        raise BadSpec(f"{path}: is written for axolotl; `python -m trainers import-axolotl {path}` translates it")
+    return values
 
 
 def _explain(error: ValidationError) -> str:
     """The first fault, in words, and how many more there are."""
     first, *rest = error.errors(include_url=False)
-    where = ".".join(str(part) for part in first["loc"])
+    place = tuple(part for part in first["loc"] if part not in BRANCHES)
+    where = ".".join(str(part) for part in place)
     if first["type"] == "extra_forbidden":
-        text = f"unknown key '{where}'; {_suggest(first['loc'])}"
+        text = f"unknown key '{where}'; {_suggest(place)}"
     elif first["type"] == "missing":
-        text = f"key '{where}' is missing; {_describe(first['loc'])}"
+        text = f"key '{where}' is missing; {_describe(place)}"
     elif first["type"] == "value_error":
         text = str(first["ctx"]["error"])
     else:
-        text = (
-            f"'{where}' = {first['input']!r}: {first['msg'][0].lower() + first['msg'][1:]}; {_describe(first['loc'])}"
-        )
+        text = f"'{where}' = {first['input']!r}: {first['msg'][0].lower() + first['msg'][1:]}; {_describe(place)}"
     return f"{text} (and {len(rest)} more)" if rest else text
 
 
@@ -197,10 +186,18 @@ def _fields(location: Iterable[str | int]) -> Mapping[str, Any]:
     section: Any = TrainConfig
     for part in location:
         field = section.model_fields.get(part)
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        inner = _section(field.annotation) if field else None
+        if inner is None:
             break
-        section = field.annotation
+        section = inner
     return dict(section.model_fields)
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401  # a type, or a form of typing
+    """The table that a field of this type may hold."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _section(part))), None)
 
 
 def _suggest(location: tuple[str | int, ...]) -> str:

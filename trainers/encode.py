@@ -21,10 +21,14 @@ IGNORED_LABEL = -100
 
 @dataclass(frozen=True, slots=True)
 class EncodedRow:
-    """One row as the model sees it. `labels` equals `input_ids` on the answer and its end token, else -100."""
+    """One row as the model sees it. `labels` equals `input_ids` on the answer and its end token, else -100.
+
+    `rejected` is the same prompt with the answer that another one is preferred to; None outside of ORPO.
+    """
 
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
+    rejected: "EncodedRow | None" = None
 
 
 def encode(
@@ -47,12 +51,13 @@ def encode(
             or writes two BOS tokens.
     """
     encoded = tuple(_encode(row, tokenizer, stop_ids) for row in rows)
-    for row, ids in zip(rows, encoded, strict=True):
+    sides = [(row, side) for row, ids in zip(rows, encoded, strict=True) for side in (ids, ids.rejected) if side]
+    for row, ids in sides:
         if tokenizer.bos_token_id is not None and ids.input_ids.count(tokenizer.bos_token_id) > 1:
             raise ModelProblem(
                 f"{row.source}: {tokenizer.bos_token!r} occurs twice when rendered; one must start a row"
             )
-    long = [(row, ids) for row, ids in zip(rows, encoded, strict=True) if len(ids.input_ids) > max_length]
+    long = [(row, ids) for row, ids in sides if len(ids.input_ids) > max_length]
     if long:
         row, ids = long[0]
         raise BadExamples(
@@ -70,18 +75,28 @@ def preview(row: EncodedRow, tokenizer: Tokenizer) -> tuple[str, str]:
 
 def _encode(row: TrainRow, tokenizer: Tokenizer, stop_ids: frozenset[int]) -> EncodedRow:
     prompt = render(tokenizer, row.prompt)
-    whole = render(tokenizer, [*row.prompt, {"role": "assistant", "content": row.answer}], generation_prompt=False)
-    if not whole.text.startswith(prompt.text):
+
+    def sequence(text: str, rejected: EncodedRow | None = None) -> EncodedRow:
+        answer = _answer_ids(row, text, prompt.text, tokenizer, stop_ids=stop_ids)
+        read = len(prompt.token_ids)
+        return EncodedRow((*prompt.token_ids, *answer), (*[IGNORED_LABEL] * read, *answer), rejected)
+
+    return sequence(row.answer, None if row.rejected is None else sequence(row.rejected))
+
+
+def _answer_ids(
+    row: TrainRow, answer: str, prompt: str, tokenizer: Tokenizer, *, stop_ids: frozenset[int]
+) -> list[int]:
+    """What is learned after the rendered `prompt`: the answer and one end token."""
+    whole = render(tokenizer, [*row.prompt, {"role": "assistant", "content": answer}], generation_prompt=False)
+    if not whole.text.startswith(prompt):
         raise ModelProblem(
             f"{row.source}: the chat template renders the prompt otherwise when an answer follows, so training would "
             "not fit measuring; use a template whose prompt is a prefix of the whole conversation"
         )
-    answer = list(tokenizer(whole.text[len(prompt.text) :], add_special_tokens=False)["input_ids"])
-    stops = [index for index, token in enumerate(answer) if token in stop_ids]
+    ids = list(tokenizer(whole.text[len(prompt) :], add_special_tokens=False)["input_ids"])
+    stops = [index for index, token in enumerate(ids) if token in stop_ids]
     if len(stops) > 1:
         raise BadExamples(f"{row.source}: the answer holds an end token inside its text; remove it")
     # A template may write a line break after its end token, or no end token: the end token is always the last label.
-    answer = answer[: stops[0] + 1] if stops else [*answer, tokenizer.eos_token_id]
-    return EncodedRow(
-        input_ids=(*prompt.token_ids, *answer), labels=(*[IGNORED_LABEL] * len(prompt.token_ids), *answer)
-    )
+    return ids[: stops[0] + 1] if stops else [*ids, tokenizer.eos_token_id]

@@ -1,9 +1,7 @@
-"""One SFT run of TRL on rows that are tokenized and checked: adapter weights in, trained adapter weights out.
-
-Every default of `SFTConfig` that differs from transformers' is set here, so that no release of TRL changes a run.
-"""
+"""One run of TRL on rows that are tokenized and checked: a base in, trained weights out, or what stopped the run."""
 
 import math
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,13 +11,16 @@ from typing import Any
 from harness.chat import Tokenizer
 from harness.errors import ModelProblem
 from harness.quiet import quiet
-from trainers.bases import Model, linear_names
+from trainers.adapt import adapt, export
+from trainers.arguments import arguments, columns
+from trainers.bases import Model
+from trainers.checkpoints import keeper, newest, spent_seconds, writer
 from trainers.config import TrainConfig
-from trainers.encode import IGNORED_LABEL, EncodedRow
+from trainers.encode import EncodedRow
+from trainers.objectives import orpo_trainer, sft_trainer
+from trainers.stopping import Measured, Scorer, Stopper
 
-__all__ = ["Curve", "Fitted", "Point", "fit"]
-
-OPTIMIZERS = {"adamw": "adamw_torch", "adamw_8bit": "adamw_bnb_8bit", "paged_adamw_8bit": "paged_adamw_8bit"}
+__all__ = ["Curve", "Fitted", "Point", "Task", "fit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,150 +38,143 @@ Curve = tuple[Point, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """What is trained.
+
+    Attributes:
+        config: the run.
+        rows: from `encode`.
+        tokenizer: of the base.
+        base: folder of the base's checkpoint.
+        folder: for checkpoints; a run that finds its own there goes on from them.
+        job: digest of all that decides the training.
+        scorer: measures the model for `early_stopping`; None without.
+    """
+
+    config: TrainConfig
+    rows: Sequence[EncodedRow]
+    tokenizer: Tokenizer
+    base: Path
+    folder: Path
+    job: str
+    scorer: Scorer | None = None
+
+    @property
+    def start(self) -> Path:
+        """Folder of the adapter's first A and B, for the variants whose export needs them."""
+        return self.folder / "start"
+
+    @property
+    def kept(self) -> Path:
+        """Folder of the weights kept from along the way."""
+        return self.folder / "kept"
+
+
+@dataclass(frozen=True, slots=True)
 class Fitted:
-    """A PEFT model after training.
+    """A model after training.
 
     Attributes:
         model: with the adapter on, on the device it was trained on.
         curve: one point for each step.
-        trainable_parameters: numbers in the adapter.
+        trainable_parameters: numbers that were trained.
+        seconds: wall time of the steps, measuring left out, over all processes that took part.
+        resumed_at: the step that this process went on from; 0 for a run without interruption.
+        measured: what `early_stopping` saw; empty without.
+        kept_step: the step whose weights `model` holds.
     """
 
     model: Model
     curve: Curve
     trainable_parameters: int
+    seconds: float
+    resumed_at: int
+    measured: tuple[Measured, ...]
+    kept_step: int
 
 
-def fit(
-    model: Model,
-    rows: Sequence[EncodedRow],
-    *,
-    tokenizer: Tokenizer,
-    config: TrainConfig,
-    scratch: Path,
-    on_step: Callable[[int, int, Point], None],
-) -> Fitted:
-    """Put a new adapter on `model` and train it.
+def fit(model: Model, task: Task, *, on_step: Callable[[int, int, Point], None], say: Callable[[str], None]) -> Fitted:
+    """Train a new adapter on `model`, or `model` itself with the method `full`, to the end.
 
     Args:
-        model: from `load_base`; its own weights do not change.
-        rows: from `encode`.
-        tokenizer: of the base.
-        config: the run.
-        scratch: folder for what trackers write.
+        model: from `load_base`.
+        task: what is trained.
         on_step: called after each step with steps done, steps in all, and the step's point.
+        say: told where the run goes on from.
 
     Raises:
-        ModelProblem: loss or gradient stopped being finite, or the adapter learned nothing.
+        ModelProblem: loss or gradient stopped being finite, or nothing was learned.
         BadSpec: `lora.target_modules` names what the model has not.
     """
+    config = task.config
+    if config.method == "full":
+        trained = model.train()
+    else:
+        trained = adapt(model, config.lora, rows=task.rows, base=task.base, seed=config.seed, start=task.start)
+    before = _snapshot(trained)
+    checkpoint = newest(task.folder, task.job, say)
+    spent = spent_seconds(checkpoint) if checkpoint else 0.0
+    resumed_at = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+    if checkpoint:
+        say(f"going on from step {resumed_at}")
+    stopper: Stopper | None = None
+    if config.early_stopping and task.scorer:
+        stopper = Stopper(config.early_stopping, task.scorer, task.folder, resumed_at)
+    callbacks = [_watcher(on_step), writer(task.job, every=config.checkpoints.seconds, spent=spent)]
+    if config.checkpoints.keep:
+        callbacks.append(keeper(task.kept, config.checkpoints.keep, lambda model, folder: _keep(model, folder, task)))
+    started = time.monotonic()
     with quiet(), warnings.catch_warnings():
         # TRL sets the flag by a name that transformers has deprecated
         warnings.filterwarnings("ignore", "`gradient_checkpointing` is deprecated", FutureWarning)
-        from datasets import Dataset
-        from transformers import PrinterCallback
-
-        columns = {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
-        watch, curve = _watcher(on_step)
-        trainer = _trainer_class()(
-            model=model,
-            args=_arguments(config, scratch),
-            train_dataset=Dataset.from_dict(columns),
-            processing_class=tokenizer,
-            peft_config=_lora(model, config),
-            callbacks=[watch],
-        )
-        trainer.remove_callback(PrinterCallback)
-        trainer.train()
+        trainer = _trainer(trained, task, [*([stopper.callback()] if stopper else []), *callbacks])
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    seconds = spent + time.monotonic() - started - (stopper.seconds if stopper else 0.0)
     trained = trainer.accelerator.unwrap_model(trainer.model)
-    _refuse_idle(trained)
-    count = sum(tensor.numel() for tensor in trained.parameters() if tensor.requires_grad)
-    return Fitted(model=trained, curve=tuple(curve), trainable_parameters=count)
-
-
-def _arguments(config: TrainConfig, scratch: Path) -> Any:  # noqa: ANN401  # SFTConfig, which is imported here
-    import torch
-    from trl import SFTConfig
-
-    on_cpu = not torch.cuda.is_available()
-    return SFTConfig(
-        output_dir=str(scratch),
-        num_train_epochs=config.epochs,
-        max_steps=config.steps or -1,
-        per_device_train_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.accumulation,
-        learning_rate=config.optim.learning_rate,
-        lr_scheduler_type=config.optim.schedule if config.optim.schedule != "constant" else "constant_with_warmup",
-        warmup_steps=config.optim.warmup,
-        weight_decay=config.optim.weight_decay,
-        max_grad_norm=config.optim.max_grad_norm,
-        optim=OPTIMIZERS[config.optim.name],
-        seed=config.seed,
-        # The rows are tokenized, masked and short enough already; only packing is left for TRL to do.
-        dataset_kwargs=None if config.packing else {"skip_prepare_dataset": True},
-        max_length=config.max_length if config.packing else None,
-        packing=config.packing,
-        packing_strategy="bfd",
-        shuffle_dataset=config.packing,
-        train_sampling_strategy="random" if config.packing else "group_by_length",
-        loss_type="nll",
-        gradient_checkpointing=config.gradient_checkpointing,
-        bf16=config.dtype == "bfloat16" or (config.dtype == "auto" and not on_cpu),
-        fp16=False,
-        use_cpu=on_cpu,
-        dataloader_pin_memory=not on_cpu,
-        logging_steps=1,  # each step's loss is looked at
-        logging_nan_inf_filter=False,  # the default hides a NaN behind the mean of earlier losses
-        save_strategy="no",
-        report_to=list(config.report_to) or "none",
-        disable_tqdm=True,
+    kept_step = stopper.restore(trained) if stopper else trainer.state.global_step
+    _refuse_idle(trained, before)
+    return Fitted(
+        model=trained,
+        curve=tuple(_point(entry) for entry in trainer.state.log_history if "loss" in entry),
+        trainable_parameters=sum(tensor.numel() for tensor in trained.parameters() if tensor.requires_grad),
+        seconds=seconds,
+        resumed_at=resumed_at,
+        measured=tuple(stopper.measured) if stopper else (),
+        kept_step=kept_step,
     )
 
 
-def _lora(model: Model, config: TrainConfig) -> object:
-    from peft import LoraConfig
+def _keep(model: Model, folder: Path, task: Task) -> None:
+    if task.config.method == "full":
+        model.save_pretrained(folder)
+    else:
+        export(model, folder, start=task.start)
 
-    return LoraConfig(
-        r=config.lora.rank,
-        lora_alpha=config.lora.alpha,
-        lora_dropout=config.lora.dropout,
-        target_modules=linear_names(model, config.lora.target_modules),
-        use_rslora=config.lora.variant == "rslora",
-        use_dora=config.lora.variant == "dora",
-        bias="none",
-        task_type="CAUSAL_LM",
+
+def _trainer(model: Model, task: Task, callbacks: list[Any]) -> Any:  # noqa: ANN401  # a trainer of TRL
+    from datasets import Dataset
+    from transformers import PrinterCallback
+
+    config = task.config
+    lengths = [len(row.input_ids) for row in task.rows]
+    if config.method == "orpo":
+        kind = orpo_trainer(seed=config.seed, lengths=lengths)
+    else:
+        kind = sft_trainer(seed=config.seed, lengths=None if config.packing else lengths)
+    trainer = kind(
+        model=model,
+        args=arguments(config, task.folder),
+        train_dataset=Dataset.from_dict(columns(task.rows, pairs=config.method == "orpo")),
+        processing_class=task.tokenizer,
+        callbacks=callbacks,
     )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
-def _trainer_class() -> Any:  # noqa: ANN401  # a class of TRL
-    """SFTTrainer, with a loss for CPU that computes logits only where an answer is learned."""
-    import torch
-    from trl import SFTTrainer
-
-    class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # TRL has no types
-        """TRL's own loss scores every position on CPU, which takes a quarter of a small model's step."""
-
-        def compute_loss(self, model: Model, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            """Mean negative log-likelihood over the learned tokens of the whole step, in nats."""
-            if inputs["input_ids"].device.type != "cpu":
-                return super().compute_loss(model, inputs, *args, **kwargs)
-            labels = inputs.pop("labels")[:, 1:]  # (B, T-1): the label at t is predicted from position t
-            kept = (labels != IGNORED_LABEL).any(dim=0).nonzero().squeeze(1)  # (K,)
-            logits = model(**inputs, logits_to_keep=kept, use_cache=False).logits  # (B, K, V)
-            total = torch.nn.functional.cross_entropy(
-                logits.float().flatten(0, 1), labels[:, kept].flatten(), ignore_index=IGNORED_LABEL, reduction="sum"
-            )
-            learned = kwargs.get("num_items_in_batch")
-            return total / (learned if learned is not None else (labels != IGNORED_LABEL).sum())
-
-    return AnswerTrainer
-
-
-def _watcher(on_step: Callable[[int, int, Point], None]) -> tuple[Any, list[Point]]:
-    """A callback that keeps the curve and stops at the first number that is not finite."""
+def _watcher(on_step: Callable[[int, int, Point], None]) -> Any:  # noqa: ANN401  # a callback of transformers
+    """A callback that tells each step, and stops at the first number that is not finite."""
     from transformers import TrainerCallback
-
-    curve: list[Point] = []
 
     class Watcher(TrainerCallback):  # type: ignore[misc]  # transformers has no types
         """Looks at each logged step."""
@@ -189,22 +183,40 @@ def _watcher(on_step: Callable[[int, int, Point], None]) -> tuple[Any, list[Poin
             """Called after each optimiser step, and once at the end without a loss."""
             if "loss" not in logs:
                 return
-            loss, norm, rate = logs["loss"], float(logs["grad_norm"]), logs["learning_rate"]
-            if not (math.isfinite(loss) and math.isfinite(norm)):
+            point = _point(state.log_history[-1])
+            if not (math.isfinite(point.loss) and math.isfinite(point.grad_norm)):
                 raise ModelProblem(
-                    f"training stopped at step {state.global_step}: loss {loss} and gradient norm {norm} are not both "
-                    "finite; lower optim.learning_rate or look at the rows of that step"
+                    f"training stopped at step {point.step}: loss {point.loss} and gradient norm {point.grad_norm} are "
+                    "not both finite; lower optim.learning_rate or look at the rows of that step"
                 )
-            curve.append(Point(state.global_step, state.epoch, loss, norm, rate))
-            on_step(state.global_step, state.max_steps, curve[-1])
+            on_step(point.step, state.max_steps, point)
 
-    return Watcher(), curve
+    return Watcher()
 
 
-def _refuse_idle(model: Model) -> None:
-    """Refuse an adapter that is still the identity, or holds a number that is not finite."""
-    factors = {name: tensor for name, tensor in model.named_parameters() if tensor.requires_grad}
-    if not all(bool(tensor.isfinite().all()) for tensor in factors.values()):
-        raise ModelProblem("the trained adapter holds numbers that are not finite; lower optim.learning_rate")
-    if not any(bool(tensor.any()) for name, tensor in factors.items() if "lora_B" in name):
-        raise ModelProblem("the trained adapter is still the identity; raise optim.learning_rate, steps or epochs")
+def _point(entry: dict[str, Any]) -> Point:
+    """A step from what transformers keeps of it."""
+    return Point(entry["step"], entry["epoch"], entry["loss"], float(entry["grad_norm"]), entry["learning_rate"])
+
+
+def _snapshot(model: Model, most: int = 1 << 24) -> dict[str, Any]:
+    """Copies of the smaller trainable tensors, at most `most` numbers but always one, to see later that they moved."""
+    kept: dict[str, Any] = {}
+    for name, tensor in sorted(model.named_parameters(), key=lambda item: item[1].numel()):
+        most -= tensor.numel() * tensor.requires_grad
+        if tensor.requires_grad and (most >= 0 or not kept):
+            kept[name] = tensor.detach().clone()
+    return kept
+
+
+def _refuse_idle(model: Model, before: dict[str, Any]) -> None:
+    """Refuse weights that have not moved, or hold a number that is not finite."""
+    trained = {name: tensor for name, tensor in model.named_parameters() if tensor.requires_grad}
+    if not all(bool(tensor.isfinite().all()) for tensor in trained.values()):
+        raise ModelProblem("the trained weights hold numbers that are not finite; lower optim.learning_rate")
+    factors = [tensor for name, tensor in trained.items() if "lora_B" in name]
+    same = all(trained[name].to(start.dtype).equal(start) for name, start in before.items())
+    if same or (factors and not any(bool(tensor.any()) for tensor in factors)):
+        raise ModelProblem(
+            "the trained weights are still those of the start; raise optim.learning_rate, steps or epochs"
+        )

@@ -16,7 +16,7 @@ from pathlib import Path
 from harness.errors import BadRunDirectory
 from harness.fingerprint import file_digest
 
-__all__ = ["COMPLETE", "finished_job", "make_product"]
+__all__ = ["COMPLETE", "finished_job", "make_product", "seal"]
 
 COMPLETE = "COMPLETE"
 
@@ -52,7 +52,7 @@ def make_product(out: Path, job: str, work: Callable[[Path], None]) -> bool:
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir()
         work(staging)
-        _seal(staging, job)
+        seal(staging, job)
         staging.replace(out)
         _sync(out.parent)
     return True
@@ -69,25 +69,30 @@ def finished_job(folder: Path) -> str | None:
     """
     try:
         receipt = json.loads((folder / COMPLETE).read_text(encoding="utf-8"))
+        job, files = str(receipt["job"]), dict(receipt["files"])
     except FileNotFoundError:
         return None
-    for name, expected in receipt["files"].items():
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadRunDirectory(f"{folder / COMPLETE}: damaged; remove {folder} and train again") from error
+    for name, expected in files.items():
         path = folder / name
         if not path.is_file() or {"bytes": path.stat().st_size, "sha256": file_digest(path)} != expected:
             raise BadRunDirectory(f"{path}: missing or changed since training; remove {folder} and train again")
-    return str(receipt["job"])
+    return job
 
 
-def _seal(folder: Path, job: str) -> None:
-    """Make every file durable, then say so in `COMPLETE`."""
+def seal(folder: Path, job: str) -> None:
+    """Make every file of `folder` durable, then say so in `COMPLETE`, whose name appears only when it is whole."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     for path in paths:
         _sync(path)
     files = {
         str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": file_digest(path)} for path in paths
     }
-    (folder / COMPLETE).write_text(json.dumps({"job": job, "files": files}, indent=2) + "\n", encoding="utf-8")
-    _sync(folder / COMPLETE)
+    unfinished = folder / f"{COMPLETE}.tmp"
+    unfinished.write_text(json.dumps({"job": job, "files": files}, indent=2) + "\n", encoding="utf-8")
+    _sync(unfinished)
+    unfinished.replace(folder / COMPLETE)
     _sync(folder)
 
 

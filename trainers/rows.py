@@ -1,74 +1,35 @@
-"""Training rows: read from JSONL, checked line by line, and mixed with general rows for rehearsal.
+"""Training rows: read from a file or the Hub, checked row by row, and mixed with general rows for rehearsal.
 
-A row is one of
-    {"input": text, "output": any JSON value}      the form of the suites' data
-    {"prompt": text, "completion": text}
-    {"messages": [{"role": ..., "content": ...}, ..., {"role": "assistant", "content": ...}]}
-An output that is not text is written by `answer_text`, the one place that says how a model should spell JSON.
+A file is JSONL, one object a line, or JSON, one list of objects. What a row may look like is in `trainers/forms.py`.
 """
 
 import json
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.errors import BadExamples
-from harness.types import Json, Message
+from harness.types import Json
+from trainers.forms import TrainRow, answer_text, row_of
+from trainers.sections import Hub
 
 __all__ = ["TrainRow", "answer_text", "mix", "read_rows"]
 
-ROLES = ("system", "user", "assistant", "tool")
-IGNORED = {"id", "tags", "cluster"}  # what the suites' rows may carry besides
 
-
-@dataclass(frozen=True, slots=True)
-class TrainRow:
-    """One conversation whose last turn is learned.
-
-    Attributes:
-        prompt: the turns before the answer, system turn included; not learned.
-        answer: the assistant's last turn; learned, with the end-of-turn token.
-        source: `file:line`, for messages.
-    """
-
-    prompt: tuple[Message, ...]
-    answer: str
-    source: str
-
-
-def answer_text(output: Json) -> str:
-    """How an answer is spelled in training: text as it is, any other value as one line of JSON.
-
-    `", "` and `": "` separate, and letters stay letters: what `json.dumps` writes by default, and what models
-    have seen most.
-
-    Raises:
-        ValueError: the value holds NaN or infinity, which JSON cannot write.
-    """
-    return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, allow_nan=False)
-
-
-def read_rows(path: Path, *, system: str = "") -> tuple[TrainRow, ...]:
-    """All rows of a JSONL file, in its order.
+def read_rows(place: Path | Hub, *, system: str = "") -> tuple[TrainRow, ...]:
+    """All rows, in their order.
 
     Args:
-        path: UTF-8, one JSON object a line; blank lines are errors.
+        place: a UTF-8 file, `.json` for one list, else JSONL, where blank lines are errors; or a data set on the Hub.
         system: put first in every row that has no system turn of its own; empty for none.
 
     Raises:
-        BadExamples: the file cannot be read, is empty, or a row is malformed; starts with `file:line`.
+        BadExamples: the file cannot be read, is empty, or a row is malformed; starts with `file:line`, or with the data
+            set's name and the row's number.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    except OSError as error:
-        raise BadExamples(f"{path}: cannot be read ({error.strerror}); check the path in the configuration") from error
-    except UnicodeDecodeError as error:
-        raise BadExamples(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from error
-    if lines == [""]:
-        raise BadExamples(f"{path}:1: holds no rows; there is nothing to train on")
-    return tuple(_row(line, f"{path}:{number}", system) for number, line in enumerate(lines, start=1))
+    found = _hub_rows(place) if isinstance(place, Hub) else _file_rows(place)
+    return tuple(row_of(value, source, system=system) for source, value in found)
 
 
 def mix(rows: Sequence[TrainRow], general: Sequence[TrainRow], *, fraction: float, seed: int) -> tuple[TrainRow, ...]:
@@ -92,63 +53,57 @@ def mix(rows: Sequence[TrainRow], general: Sequence[TrainRow], *, fraction: floa
     return (*rows, *random.Random(seed).sample(general, wanted))  # noqa: S311  # a draw, not a secret
 
 
-def _row(line: str, source: str, system: str) -> TrainRow:
+def _file_rows(path: Path) -> Iterator[tuple[str, Json]]:
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise BadExamples(f"{source}: not a JSON object ({error}); write one object a line") from error
-    if not isinstance(value, dict):
-        raise BadExamples(f"{source}: a {type(value).__name__} instead of a JSON object; write one object a line")
-    turns, answer = _conversation(value, source)
-    if system and not any(turn["role"] == "system" for turn in turns):
-        turns = [{"role": "system", "content": system}, *turns]
-    if not answer:
-        raise BadExamples(f"{source}: the answer is empty; the model would learn to say nothing")
-    return TrainRow(prompt=tuple(turns), answer=answer, source=source)
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadExamples(f"{path}: cannot be read ({error.strerror}); check the path in the configuration") from error
+    except UnicodeDecodeError as error:
+        raise BadExamples(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from error
+    rows = _list_rows(text, path) if path.suffix == ".json" else _line_rows(text, path)
+    first = next(rows, None)
+    if first is None:
+        raise BadExamples(f"{path}:1: holds no rows; there is nothing to train on")
+    yield first
+    yield from rows
 
 
-def _conversation(value: Mapping[str, Any], source: str) -> tuple[list[Message], str]:
-    """The prompt's turns and the answer, from whichever of the three forms `value` has."""
-    keys = set(value) - IGNORED
-    if keys == {"messages"}:
-        return _messages(value["messages"], source)
-    if keys == {"prompt", "completion"}:
-        answer = _text(value["completion"], f"{source}: key 'completion'")
-        return [_user(value["prompt"], f"{source}: key 'prompt'")], answer
-    if keys == {"input", "output"}:
-        user = _user(value["input"], f"{source}: key 'input'")
+def _line_rows(text: str, path: Path) -> Iterator[tuple[str, Json]]:
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], start=1):
         try:
-            return [user], answer_text(value["output"])
-        except ValueError as error:
-            raise BadExamples(f"{source}: key 'output': not JSON ({error}); use finite numbers") from error
-    raise BadExamples(
-        f"{source}: keys {', '.join(sorted(keys)) or '(none)'}; expected input and output, prompt and completion, "
-        "or messages"
-    )
+            yield f"{path}:{number}", json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise BadExamples(f"{path}:{number}: not a JSON object ({error}); write one object a line") from error
 
 
-def _messages(value: object, source: str) -> tuple[list[Message], str]:
-    if not isinstance(value, list) or len(value) < 2:  # noqa: PLR2004  # a question and its answer
-        raise BadExamples(f"{source}: key 'messages': expected a list of at least two turns")
-    turns: list[dict[str, str]] = []
-    for number, turn in enumerate(value):
-        where = f"{source}: key 'messages[{number}]'"
-        if not isinstance(turn, dict) or set(turn) != {"role", "content"}:
-            raise BadExamples(f"{where}: expected an object with exactly the keys role and content")
-        if turn["role"] not in ROLES:
-            raise BadExamples(f"{where}: role {turn['role']!r}; expected one of {', '.join(ROLES)}")
-        turns.append({"role": turn["role"], "content": _text(turn["content"], where)})
-    *prompt, last = turns
-    if last["role"] != "assistant":
-        raise BadExamples(f"{source}: key 'messages': ends with the {last['role']}; an answer must come last")
-    return list[Message](prompt), last["content"]
+def _list_rows(text: str, path: Path) -> Iterator[tuple[str, Json]]:
+    """The items of one list, each with the line on which it starts."""
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
+        raise BadExamples(f"{path}:{line}: not JSON ({error}); mend the list there") from error
+    if not isinstance(whole, list):
+        raise BadExamples(f"{path}:1: not a JSON list; write one list of objects, or one object a line as .jsonl")
+    place = text.index("[") + 1
+    for value in whole:
+        while text[place] in " \t\r\n,":
+            place += 1
+        yield f"{path}:{text.count(chr(10), 0, place) + 1}", value
+        place = json.JSONDecoder().raw_decode(text, place)[1]
 
 
-def _user(content: object, where: str) -> Message:
-    return {"role": "user", "content": _text(content, where)}
+def _hub_rows(place: Hub) -> Iterator[tuple[str, Json]]:
+    from datasets import load_dataset
+    from datasets.exceptions import DatasetNotFoundError
 
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        raise BadExamples(f"{where}: a {type(value).__name__} instead of text")
-    return value
+    try:
+        rows: Any = load_dataset(place.hub, place.subset, split=place.split, revision=place.revision)
+    except (DatasetNotFoundError, OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise BadExamples(
+            f"{place.hub}: cannot be had from the Hub ({reason}); check name, subset, split and network"
+        ) from error
+    for number, value in enumerate(rows):
+        # a table has every column in every row, empty where the row has none
+        yield f"{place.hub}:{place.split}[{number}]", {key: item for key, item in value.items() if item is not None}

@@ -1,40 +1,39 @@
-"""Supervised fine-tuning with LoRA or QLoRA: a configuration in, an adapter folder out.
+"""Fine-tuning: a configuration in, a folder with an adapter (or, with the method `full`, a model) out.
 
-    config --rows, encode: checks--> token ids --fit--> adapter weights --product--> folder
+    config --material: checks--> token ids --fit--> trained weights --export--> folder
 
-The folder holds the adapter in PEFT's form, `tunegate.json` (what measuring must be like training in), `training.json`
-(the curve and what training cost) and `COMPLETE`.
+The folder holds the weights in PEFT's or transformers' form, `tunegate.json` (what measuring must be like training in),
+`training.json` (the curve and what training cost) and `COMPLETE`.
 """
 
-import json
-import platform
-import resource
-import sys
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+import gc
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from harness.chat import Tokenizer, load_tokenizer, template_digest, tokenizer_digest
 from harness.errors import BadSpec, ModelProblem
-from harness.fingerprint import digest, file_digest, weights_digest
 from harness.models import locate
-from harness.pins import Pins, golden_prompt, write_pins
+from harness.pins import write_pins
 from harness.types import ModelRef
-from trainers.bases import load_base, stop_ids
+from trainers.adapt import export, notes
+from trainers.bases import Model, load_base
 from trainers.config import TrainConfig
-from trainers.encode import IGNORED_LABEL, EncodedRow, encode, preview
-from trainers.fit import Fitted, Point, fit
+from trainers.fit import Fitted, Point, Task, fit
+from trainers.material import Material, gather, job_of, show, system_text
 from trainers.product import make_product
-from trainers.rows import TrainRow, mix, read_rows
+from trainers.record import pins_of, plain, write_summary
+from trainers.stopping import Scoring
 
 __all__ = ["Trained", "Watcher", "train"]
 
-LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "tokenizers")
-INPUTS = ("model", "revision", "data", "system", "system_file", "replay_data", "report_to")
-"""Fields that say where something is, not what it holds; the job's digest has their contents instead."""
+MODEL_FILES = (
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template*",
+    "generation_config.json",
+)
 
 
 def _ignore(*_: object) -> None:
@@ -48,10 +47,12 @@ class Watcher:
     Attributes:
         say: gets lines of text for people.
         step: gets steps done, steps in all, and the point of the curve.
+        example: gets the kind of a row, the text that is read, and the text that is learned.
     """
 
     say: Callable[[str], None] = _ignore
     step: Callable[[int, int, Point], None] = _ignore
+    example: Callable[[str, str, str], None] = _ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,179 +63,128 @@ class Trained:
     fresh: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Material:
-    """All that a run reads."""
-
-    base: Path
-    tokenizer: Tokenizer
-    system: str
-    rows: tuple[EncodedRow, ...]
-    replayed: int
-
-
-def train(config: TrainConfig, out: Path, *, watcher: Watcher | None = None) -> Trained:
-    """Train one adapter, or find it trained.
+def train(config: TrainConfig, out: Path, *, watcher: Watcher | None = None, scoring: Scoring | None = None) -> Trained:
+    """Train as `config` says, go on with an interrupted training, or find it done.
 
     Args:
         config: with absolute paths, from `load_config`.
-        out: the adapter's folder; made last, whole.
+        out: the product's folder; made last, whole.
         watcher: told of examples and steps.
+        scoring: measures the model when `config.early_stopping` is given.
 
     Returns:
-        The model to measure: the base with this adapter.
+        The model to measure: the base with this adapter, or the trained model.
 
     Raises:
         HarnessError: rows, base, template or target modules are unfit; training diverged or learned nothing; or
             `out` holds something else.
     """
     watcher = watcher or Watcher()
+    if (scoring is None) != (config.early_stopping is None):
+        raise BadSpec("early_stopping: the configuration names a suite, and nothing here can measure one; remove it")
     base = locate(config.model, config.revision)
-    system = _system(config)
-    job = _job(config, base, system)
+    system = system_text(config)
+    job = job_of(config, base, system, scoring.digest if scoring else "")
+    resume = out.with_name(f".{out.name}.{job[:12]}.checkpoints")
 
     def work(folder: Path) -> None:
-        material = _gather(config, base, system)
-        _show(material, watcher.say)
-        _run(material, config, folder, watcher)
+        material = gather(config, base, system)
+        show(material, watcher.say, watcher.example)
+        for note in notes(config.lora) if config.method != "full" else ():
+            watcher.say(note)
+        task = Task(config, material.rows, material.tokenizer, base, resume, job, scoring.score if scoring else None)
+        _run(task, material, folder, watcher)
 
     fresh = make_product(out, job, work)
+    shutil.rmtree(resume, ignore_errors=True)
+    whole = config.method == "full"
     model = ModelRef(
         name=out.name,
-        base=config.model,
-        revision=config.revision,
-        adapter=str(out),
-        quantization=config.quantization.kind,
-        train_config=_plain(config),
+        base=str(out) if whole else config.model,
+        revision=None if whole else config.revision,
+        adapter=None if whole else str(out),
+        quantization=config.quantization.label,
+        train_config=plain(config),
     )
     return Trained(model=model, fresh=fresh)
 
 
-def _system(config: TrainConfig) -> str:
-    if config.system_file is None:
-        return config.system
-    try:
-        return config.system_file.read_text(encoding="utf-8").removesuffix("\n")
-    except OSError as error:
-        raise BadSpec(
-            f"{config.system_file}: cannot be read ({error.strerror}); check the key 'system_file'"
-        ) from error
-
-
-def _job(config: TrainConfig, base: Path, system: str) -> str:
-    """Digest of everything that decides the adapter, wherever the files lie."""
-    files = {key: path for key in ("data", "replay_data") if (path := getattr(config, key)) is not None}
-    for key, path in files.items():
-        if not path.is_file():
-            raise BadSpec(f"{path}: no such file; check the key '{key}'")
-    settings = config.model_dump(mode="json", exclude=set(INPUTS))
-    return digest(
-        {
-            "settings": settings,
-            "system": system,
-            "data": {key: file_digest(path) for key, path in files.items()},
-            "base": {"weights": _weights(base), "tokenizer": tokenizer_digest(base)},
-        }
-    )
-
-
-def _weights(base: Path) -> str:
-    try:
-        return weights_digest(base)
-    except FileNotFoundError as error:
-        raise ModelProblem(f"{base}: holds no model ({error}); check the key 'model'") from error
-
-
-def _gather(config: TrainConfig, base: Path, system: str) -> _Material:
-    """Read, mix and encode the rows: every check that needs no weights."""
-    tokenizer = load_tokenizer(base)
-    own = read_rows(config.data, system=system)[: config.rows]
-    general: tuple[TrainRow, ...] = read_rows(config.replay_data) if config.replay_data else ()
-    rows = mix(own, general, fraction=config.replay_fraction, seed=config.seed)
-    stops = stop_ids(base, tokenizer)
-    encoded = encode(rows, tokenizer, stop_ids=stops, max_length=config.max_length)
-    return _Material(base=base, tokenizer=tokenizer, system=system, rows=encoded, replayed=len(rows) - len(own))
-
-
-def _show(material: _Material, say: Callable[[str], None]) -> None:
-    """Say what is learned: the counts, and one example of each kind as the model will see it."""
-    rows = material.rows
-    tokens, learned = _tokens(rows)
-    say(f"{len(rows)} rows ({material.replayed} replayed), {tokens} tokens, {learned} of them learned")
-    shown = {"task": rows[0]} | ({"replay": rows[-1]} if material.replayed else {})
-    for kind, row in shown.items():
-        read, answer = preview(row, material.tokenizer)
-        say(f"{kind} example, read: {read!r}")
-        say(f"{kind} example, learned: {answer!r}")
-
-
-def _run(material: _Material, config: TrainConfig, folder: Path, watcher: Watcher) -> None:
+def _run(task: Task, material: Material, folder: Path, watcher: Watcher) -> None:
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    # On CPU the adapter's arithmetic starts from fp32 weights, also where `dtype` lowers it.
-    dtype = "float32" if device == "cpu" or config.dtype == "float32" else "bfloat16"
-    model = load_base(material.base, dtype=dtype, quantization=config.quantization.kind, device=device)
-    started = time.perf_counter()
-    fitted = fit(
-        model, material.rows, tokenizer=material.tokenizer, config=config, scratch=folder, on_step=watcher.step
-    )
-    seconds = time.perf_counter() - started
-    fitted.model.save_pretrained(folder)
-    (folder / "README.md").unlink(missing_ok=True)  # PEFT writes a model card with nothing filled in
-    write_pins(folder, _pins(material, config, device))
-    summary = _summary(material, fitted, seconds, device)
-    (folder / "training.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    fitted, ran = _fit_in_memory(task, device, watcher)
+    pins = pins_of(material, task.config, device)
+    _save(fitted.model, ran, folder)
+    write_pins(folder, pins)
+    for kept in sorted(ran.kept.glob("step-*")):
+        target = folder / "checkpoints" / kept.name
+        shutil.copytree(kept, target)
+        write_pins(target, pins)
+    summary = write_summary(folder, material, fitted, ran.config)
     watcher.say(
-        f"trained in {seconds:.1f} s: {summary['rows_per_second']:.1f} rows/s, loss {fitted.curve[-1].loss:.4f}"
+        f"trained in {fitted.seconds:.1f} s: {summary['rows_per_second']:.1f} rows/s, loss {fitted.curve[-1].loss:.4f}"
     )
 
 
-def _pins(material: _Material, config: TrainConfig, device: str) -> Pins:
-    return Pins(
-        base_digest=weights_digest(material.base),
-        system=material.system,
-        template_digest=template_digest(material.tokenizer),
-        golden_prompt_ids=golden_prompt(material.tokenizer, material.system),
-        train_config=_plain(config),
-        environment={
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            "device": device,
-            **{name: version(name) for name in LIBRARIES},
-        },
-    )
+def _fit_in_memory(task: Task, device: str, watcher: Watcher) -> tuple[Fitted, Task]:
+    """Train in the largest batch that fits: a smaller one with more accumulation makes the same steps.
 
+    Returns:
+        The outcome, and the task as it ran.
 
-def _summary(material: _Material, fitted: Fitted, seconds: float, device: str) -> dict[str, Any]:
-    """What `training.json` holds. Seconds are wall time of the steps and their set-up, without loading or saving."""
+    Raises:
+        ModelProblem: not even one row fits.
+    """
     import torch
 
-    seen = len(material.rows) * fitted.curve[-1].epoch
-    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    tokens, learned = _tokens(material.rows)
-    return {
-        "rows": len(material.rows),
-        "replayed": material.replayed,
-        "tokens": tokens,
-        "learned_tokens": learned,
-        "trainable_parameters": fitted.trainable_parameters,
-        "steps": fitted.curve[-1].step,
-        "seconds": seconds,
-        "rows_per_second": seen / seconds,
-        "peak_memory_bytes": torch.cuda.max_memory_allocated() if device == "cuda" else resident,
-        "curve": [asdict(point) for point in fitted.curve],
-    }
+    config, folder = task.config, task.folder
+    # On CPU the adapter's arithmetic starts from fp32 weights, also where `dtype` lowers it; whole models are trained
+    # in fp32 everywhere, because bf16 rounds small updates away.
+    exact = device == "cpu" or config.dtype == "float32" or config.method == "full"
+    while True:
+        shape = f"{config.batch_size}x{config.accumulation}"
+        attempt = replace(task, config=config, folder=folder / shape)
+        attempt.folder.mkdir(parents=True, exist_ok=True)
+        model = load_base(
+            task.base,
+            dtype="float32" if exact else "bfloat16",
+            quantization=config.quantization,
+            device=device,
+        )
+        try:
+            return fit(model, attempt, on_step=watcher.step, say=watcher.say), attempt
+        except torch.OutOfMemoryError as error:
+            reason = str(error).partition("\n")[0]
+        smaller = _smaller(config)
+        watcher.say(
+            f"out of memory at {shape} rows (batch x accumulation): starting again at "
+            f"{smaller.batch_size}x{smaller.accumulation}, which makes the same steps ({reason})"
+        )
+        config = smaller
+        del model
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
-def _plain(config: TrainConfig) -> Mapping[str, Any]:
-    """The configuration as JSON values, without the folders of this machine."""
-    values = config.model_dump(mode="json")
-    paths = {key: Path(values[key]).name for key in ("data", "system_file", "replay_data") if values[key]}
-    return values | paths
+def _smaller(config: TrainConfig) -> TrainConfig:
+    """The next smaller batch that divides the effective one."""
+    if config.batch_size == 1:
+        raise ModelProblem(
+            "out of memory with one row in a batch; lower max_length, set gradient_checkpointing = true, quantise the "
+            "base, or target fewer modules (accumulation and alpha change nothing)"
+        )
+    rows = config.batch_size * config.accumulation
+    batch = next(size for size in range(config.batch_size // 2, 0, -1) if rows % size == 0)
+    return config.model_copy(update={"batch_size": batch, "accumulation": rows // batch})
 
 
-def _tokens(rows: tuple[EncodedRow, ...]) -> tuple[int, int]:
-    """Tokens in all, and tokens that are learned."""
-    labels = [label for row in rows for label in row.labels]
-    return len(labels), sum(label != IGNORED_LABEL for label in labels)
+def _save(model: Model, task: Task, folder: Path) -> None:
+    """Write the trained weights, with all that a model folder needs when they are a whole model."""
+    if task.config.method != "full":
+        export(model, folder, start=task.start)
+        return
+    model.save_pretrained(folder)
+    for pattern in MODEL_FILES:
+        for path in task.base.glob(pattern):
+            shutil.copyfile(path, folder / path.name)

@@ -12,7 +12,7 @@ from harness.pins import read_pins
 from harness.quiet import quiet
 from tests.tiny import make_tokenizer
 from trainers.bases import linear_names, load_base
-from trainers.config import TrainConfig
+from trainers.config import Quantization, TrainConfig
 from trainers.product import COMPLETE
 from trainers.sft import Watcher, train
 
@@ -52,19 +52,20 @@ def test_training_changes_the_adapter_and_leaves_the_base_alone(base, adapter):
     assert not logits(base).equal(logits(base, adapter))
 
 
-def test_the_base_s_weights_in_memory_are_untouched(config, base):
+def test_the_base_s_weights_in_memory_are_untouched(config, base, tmp_path):
     """Training on a base and taking the adapter off gives the base, bit for bit."""
     import torch
 
     from trainers.encode import EncodedRow
-    from trainers.fit import fit
+    from trainers.fit import Task, fit
 
-    model = load_base(base, dtype="float32", quantization="none", device="cpu")
+    model = load_base(base, dtype="float32", quantization=Quantization(), device="cpu")
     ids = torch.tensor([[1, 20, 30, 40]])
     rows = [EncodedRow(input_ids=(1, 5, 9, 2), labels=(-100, -100, 9, 2))]
     with torch.inference_mode():
         before = model.eval()(ids).logits
-    fitted = fit(model, rows, tokenizer=make_tokenizer(), config=config, scratch=base, on_step=lambda *_: None)
+    task = Task(config, rows, make_tokenizer(), base, tmp_path, "job")
+    fitted = fit(model, task, on_step=lambda *_: None, say=lambda _: None)
     with quiet(), torch.inference_mode(), fitted.model.eval().disable_adapter():
         assert fitted.model(ids).logits.equal(before)
 
@@ -88,30 +89,35 @@ def test_the_folder_pins_what_measuring_must_be_like(adapter):
 
 def test_the_curve_has_every_step_and_the_loss_falls(config, tmp_path):
     """Each step is kept and told as it happens, and training on twelve rows for some epochs learns them in part."""
-    seen, said = [], []
-    watcher = Watcher(say=said.append, step=lambda done, total, point: seen.append((done, total, point.loss)))
+    seen, shown = [], []
+    watcher = Watcher(
+        step=lambda done, total, point: seen.append((done, total, point.loss)),
+        example=lambda *parts: shown.append(parts),
+    )
     train(changed(config, epochs=8), tmp_path / "out", watcher=watcher)
     summary = json.loads((tmp_path / "out" / "training.json").read_text())
     losses = [point["loss"] for point in summary["curve"]]
     assert seen == [(step, 24, loss) for step, loss in enumerate(losses, start=1)]
     assert losses[-1] < losses[0] - 0.5
     assert summary["rows_per_second"] > 0
-    assert any('learned: \'{"word": "ash", "length": 3}<|end|>\'' in line for line in said)
+    assert [(kind, learned) for kind, _, learned in shown] == [("task", '{"word": "ash", "length": 3}<|end|>')]
 
 
-def test_the_adapter_starts_as_the_identity(config, base):
+def test_the_adapter_starts_as_the_identity(config, base, tmp_path):
     """Before the first update the model with adapter says exactly what the base says."""
     import torch
-    from peft import get_peft_model
 
-    from trainers.fit import _lora
+    from trainers.adapt import adapt
+    from trainers.encode import EncodedRow
 
     ids = torch.tensor([[1, 20, 30, 40]])
-    for variant in ("lora", "rslora", "dora"):
-        model = load_base(base, dtype="float32", quantization="none", device="cpu")
+    row = EncodedRow(input_ids=tuple(range(1, 31)), labels=tuple(range(1, 31)))
+    for variant in ("lora", "rslora", "dora", "eva", "pissa", "olora"):
+        model = load_base(base, dtype="float32", quantization=Quantization(), device="cpu")
         with quiet(), torch.inference_mode():
-            wrapped = get_peft_model(model, _lora(model, changed(config, lora={"variant": variant})))
-            assert torch.allclose(wrapped(ids).logits, logits(base), atol=1e-4, rtol=0)
+            lora = changed(config, lora={"variant": variant}).lora
+            wrapped = adapt(model, lora, rows=[row], base=base, seed=0, start=tmp_path / variant)
+            assert torch.allclose(wrapped.eval()(ids).logits, logits(base), atol=1e-3, rtol=0)
 
 
 def test_our_loss_is_trls_loss(config, tmp_path, monkeypatch):
@@ -119,9 +125,15 @@ def test_our_loss_is_trls_loss(config, tmp_path, monkeypatch):
     from trl import SFTTrainer
 
     import trainers.fit
+    from trainers.objectives import sft_trainer
+
+    def theirs(**settings):
+        """TRL's loss, rows in our order."""
+        ours = sft_trainer(**settings)
+        return type("Theirs", (ours,), {"compute_loss": SFTTrainer.compute_loss})
 
     train(config, tmp_path / "ours")
-    monkeypatch.setattr(trainers.fit, "_trainer_class", lambda: SFTTrainer)
+    monkeypatch.setattr(trainers.fit, "sft_trainer", theirs)
     train(config, tmp_path / "theirs")
     for ours, theirs in zip(*(curve(tmp_path / name) for name in ("ours", "theirs")), strict=True):
         assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-4)
@@ -179,7 +191,7 @@ def test_a_run_that_is_not_finite_leaves_nothing(config, tmp_path, overflowing_b
 
 def test_a_run_that_learns_nothing_is_refused(config, tmp_path):
     """With a rate too small to move fp32 numbers the adapter stays the identity, which is no product."""
-    with pytest.raises(ModelProblem, match="still the identity"):
+    with pytest.raises(ModelProblem, match="still those of the start"):
         train(changed(config, optim={"schedule": "linear", "warmup": 0.99}, steps=1), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -188,11 +200,13 @@ def test_replayed_rows_are_mixed_in_without_the_task_s_system_text(config, tmp_p
     """Four of sixteen rows are general; the system text belongs to the task."""
     general = tmp_path / "general.jsonl"
     general.write_text("".join(f'{{"input": "Count {n}.", "output": "{n}"}}\n' for n in range(9)))
-    said = []
+    said, shown = [], []
     mixed = changed(config, replay_data=general, replay_fraction=0.25)
-    train(mixed, tmp_path / "out", watcher=Watcher(say=said.append))
+    watcher = Watcher(say=said.append, example=lambda *parts: shown.append(parts))
+    train(mixed, tmp_path / "out", watcher=watcher)
     assert "16 rows (4 replayed)" in said[0]
-    assert any(line.startswith("replay example, read: '<|begin|><|user|>Count") for line in said)
+    assert shown[1][0] == "replay"
+    assert shown[1][1].startswith("<|begin|><|user|>Count")
 
 
 @pytest.mark.parametrize("kind", ["nf4", "int8"])
@@ -204,7 +218,7 @@ def test_qlora_trains_on_a_quantised_base_on_cpu(config, tmp_path, kind):
 
 def test_target_modules_are_named_groups_or_checked_names(base):
     """A misspelt name among right ones is refused; PEFT would train without it."""
-    model = load_base(base, dtype="float32", quantization="none", device="cpu")
+    model = load_base(base, dtype="float32", quantization=Quantization(), device="cpu")
     assert linear_names(model, "qv") == ["q_proj", "v_proj"]
     assert linear_names(model, ("o_proj",)) == ["o_proj"]
     with pytest.raises(BadSpec, match=r"no linear layer qproj; it has down_proj, .*, v_proj"):
