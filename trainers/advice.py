@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainers.config import TrainConfig
-from trainers.memory import footprint, setup_of
+from trainers.memory import footprint
+from trainers.setups import setup_of
 from trainers.shapes import Shape
 
 __all__ = ["Suggestion", "enough", "suggestions"]
@@ -88,6 +89,9 @@ def _lowering(config: TrainConfig, shape: Shape, longest: int | None) -> Iterato
 def _changes(config: TrainConfig) -> Iterator[tuple[str, Any, str]]:
     """Changes worth a look, those that leave the result alone first: dotted key, new value, price."""
     lora, shorter = config.lora, config.max_length // 2
+    kind = config.quantization.kind
+    # what starts from the base's own weights, or trains them, cannot have them rounded
+    roundable = config.method != "full" and lora.variant not in ("pissa", "olora")
     looks = (
         (
             not config.gradient_checkpointing,
@@ -97,15 +101,16 @@ def _changes(config: TrainConfig) -> Iterator[tuple[str, Any, str]]:
         ),
         (config.batch_size > 1, "batch_size", config.batch_size // 2, "same result with twice the accumulation"),
         (config.dtype == "float32", "dtype", "bfloat16", "fewer digits"),
-        (config.optim.name == "adamw", "optim.name", "adamw_8bit", "coarser optimiser states"),
+        (config.optim.name in ("adamw", "paged_adamw"), "optim.name", "adamw_8bit", "coarser optimiser states"),
         (config.packing, "packing", False, "short rows are padded again, more time"),
         (lora.dropout > 0, "lora.dropout", 0.0, "no dropout"),
         (
-            config.quantization.kind != "nf4",
+            roundable and kind not in ("nf4", "fp4"),
             "quantization.kind",
             "nf4",
             "the base is rounded to 4 bits and slower; measure with the same kind",
         ),
+        (not config.quantization.double, "quantization.double", True, "scales are rounded too"),
         (shorter >= SHORTEST, "max_length", shorter, "longer rows are refused"),
         (lora.variant == "dora", "lora.variant", "lora", "no learned magnitudes"),
         (lora.target_modules == "all-linear", "lora.target_modules", "attention", "less capacity"),

@@ -15,11 +15,9 @@ query heads, k all key heads, f the MLP's width, V vocabulary, e bytes of one ac
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from harness.errors import BadSpec
-from trainers.config import TrainConfig
 from trainers.shapes import GROUPS, Shape
 
-__all__ = ["Components", "Footprint", "Setup", "footprint", "setup_of"]
+__all__ = ["Components", "Footprint", "Setup", "footprint"]
 
 CUDA_CONTEXT = 512 * 2**20
 """Bytes that the driver and loaded kernels take outside the allocator; a round figure, 0.3-0.6 GiB on recent GPUs."""
@@ -53,7 +51,7 @@ class Setup:
         packed: all rows lie in one line of batch x length tokens, with one mask over all of it.
         checkpointing: only each block's input is kept.
         chunked_loss: logits exist tile by tile only (TRL 1.16); if not, whole, as in a plain loop.
-        optimizer: `adamw`, or `adamw_8bit`, paged or not.
+        optimizer: `adamw` or `adamw_8bit`. Paged states count too: they leave the GPU only when it is full.
         accumulating: gradients outlive a forward pass.
     """
 
@@ -88,6 +86,11 @@ class Setup:
         return DTYPE_BYTES[self.compute_dtype]
 
     @property
+    def cast(self) -> bool:
+        """Whether what is trained is wider than the arithmetic, so that inputs and weights are copied to cast them."""
+        return DTYPE_BYTES[self.trained_dtype] > self.width and self.quantization == "none"
+
+    @property
     def trained(self) -> int:
         """Parameters that are trained."""
         if self.method == "full":
@@ -102,10 +105,10 @@ class Components:
     Attributes:
         weights: the base, in the precision it is held in.
         constants: scales of quantisation.
-        adapter: the adapter and autocast's copy of it; 0 in full fine-tuning.
+        adapter: the adapter's weights; 0 in full fine-tuning.
         gradients: alive at the peak.
         optimizer: AdamW's states.
-        activations: kept for the backward pass, at the peak.
+        activations: kept for the backward pass, at the peak, with autocast's copies of trained weights.
         logits: logits and their gradient, at the peak.
         buffers: of the moment: gradients of activations, dequantised weights, temporary copies, cuBLAS's workspace.
         runtime: the CUDA context, and what the allocator reserves in vain.
@@ -156,44 +159,6 @@ class Footprint:
     def reserved(self) -> int:
         """Bytes in the allocator, comparable to `torch.cuda.max_memory_reserved`."""
         return self.peak - CUDA_CONTEXT
-
-
-def setup_of(config: TrainConfig, shape: Shape, *, longest: int | None = None) -> Setup:
-    """The setup that `config` trains with on a GPU.
-
-    Args:
-        config: of the run.
-        shape: of its base.
-        longest: tokens of the longest row, when it is known; `max_length` otherwise.
-
-    Raises:
-        BadSpec: a target module that the base has not.
-    """
-    named = config.lora.target_modules
-    targets = GROUPS[named] if isinstance(named, str) else named
-    unknown = ", ".join(name for name in targets if name not in GROUPS["all-linear"])
-    if unknown:
-        raise BadSpec(f"lora.target_modules: {unknown}: the base has {', '.join(GROUPS['all-linear'])}")
-    kind = config.quantization.kind
-    length = config.max_length if config.packing or longest is None else min(longest, config.max_length)
-    return Setup(
-        shape=shape,
-        quantization=kind,
-        rank=config.lora.rank,
-        targets=targets,
-        dora=config.lora.variant == "dora",
-        dropout=config.lora.dropout > 0,
-        # TRL trains the adapter of a quantised base in bf16, any other in fp32
-        trained_dtype="float32" if kind == "none" else "bfloat16",
-        compute_dtype="float32" if config.dtype == "float32" else "bfloat16",
-        batch=config.batch_size,
-        length=length,
-        masked=config.packing or config.batch_size > 1,
-        packed=config.packing,
-        checkpointing=config.gradient_checkpointing,
-        optimizer="adamw" if config.optim.name == "adamw" else "adamw_8bit",
-        accumulating=config.accumulation > 1,
-    )
 
 
 def footprint(setup: Setup) -> Footprint:
@@ -265,12 +230,9 @@ def _trained_bytes(setup: Setup) -> int:
 def _trained(setup: Setup) -> tuple[int, int, int]:
     """Bytes of the adapter, of all gradients, and of the optimiser's states."""
     size = _trained_bytes(setup)
-    # autocast keeps a copy of fp32 weights in the precision of the arithmetic
-    shadow = setup.trained * setup.width if setup.autocast and size > setup.trained * setup.width else 0
-    own = size if setup.method == "lora" else 0
     # two states of 8 bits, and an fp32 scale of each for every 256 numbers
     states = 2 * size if setup.optimizer == "adamw" else setup.trained * 2 + setup.trained * 2 * 4 // ABSMAX_BLOCK
-    return own + shadow, size, states
+    return size if setup.method == "lora" else 0, size, states
 
 
 def _inputs(setup: Setup) -> int:
@@ -281,28 +243,43 @@ def _inputs(setup: Setup) -> int:
     # q, k and v read one tensor, gate and up another; attention keeps its own output, which o reads, anyway
     readers = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"), ("down_proj",))
     if setup.method == "full" or setup.quantization == "int8":  # int8 layers keep their inputs, trained or not
-        return e * (2 * shape.hidden + shape.ffn)
-    if setup.quantization == "none" and setup.trained_dtype == "float32" and e == DTYPE_BYTES["bfloat16"]:
-        kept = targeted * (e if setup.autocast else 4)  # PEFT casts the input of each fp32 adapter anew
+        return e * ((5 if setup.cast else 2) * shape.hidden + shape.ffn)
+    if setup.cast:  # PEFT casts the input of each fp32 adapter anew
+        kept = targeted * (e if setup.autocast else 4)
     else:
         kept = e * sum(inputs[group[0]] for group in readers if set(group) & set(setup.targets))
         kept += e * targeted if setup.dropout else 0
     return kept + (targeted if setup.dropout else 0)  # dropout keeps a mask of one byte
 
 
+def _norms(setup: Setup) -> int:
+    """Bytes a token that one block keeps for its norms: fp32 inputs and scales, and what a weight's gradient needs."""
+    shape = setup.shape
+    each = 4 * shape.hidden + 4
+    if setup.method == "full":
+        each += DTYPE_BYTES[setup.trained_dtype] * shape.hidden
+    return 2 * each + (4 * (shape.attention + shape.kv) if shape.qk_norm else 0)
+
+
+def _copies(setup: Setup) -> int:
+    """Bytes of one block's trained weights as autocast has cast them."""
+    if not (setup.cast and setup.autocast):
+        return 0
+    trained = setup.shape.linear_parameters if setup.method == "full" else setup.trained
+    return setup.width * trained // setup.shape.layers
+
+
 def _block(setup: Setup) -> int:
     """Bytes that one block keeps for its backward pass when nothing is recomputed."""
     shape, e = setup.shape, setup.width
-    norms = 2 * (4 * shape.hidden + 4) + (4 * (shape.attention + shape.kv) if shape.qk_norm else 0)
-    norms += 2 * e * shape.hidden if setup.method == "full" else 0
     keys = shape.attention if setup.masked else shape.kv
     attention = e * (2 * shape.attention + 2 * keys) + 4 * shape.heads
     mlp = 3 * e * shape.ffn
     ranks = e * setup.rank * len(setup.targets) if setup.method == "lora" else 0
     outputs = sum(linear.outputs for linear in shape.linears if linear.name in setup.targets)
     dora = 2 * e * outputs if setup.dora and setup.method == "lora" else 0
-    each = norms + attention + mlp + ranks + dora + _inputs(setup)
-    return setup.tokens * each + _mask(setup) * e
+    each = _norms(setup) + attention + mlp + ranks + dora + _inputs(setup)
+    return setup.tokens * each + _mask(setup) * e + _copies(setup)
 
 
 def _mask(setup: Setup) -> int:
@@ -314,9 +291,12 @@ def _mask(setup: Setup) -> int:
 
 def _kept(setup: Setup) -> int:
     """Bytes kept at the end of the forward pass: all blocks, embedding output and last norm."""
-    shape, e = setup.shape, setup.width
-    ends = setup.tokens * shape.hidden * (4 + e) + _mask(setup)
-    each = setup.tokens * e * shape.hidden if setup.checkpointing else _block(setup)
+    shape = setup.shape
+    stream = DTYPE_BYTES[setup.trained_dtype] if setup.method == "full" else setup.width  # of the residual sums
+    ends = setup.tokens * shape.hidden * (4 + stream) + _mask(setup)
+    if setup.method == "full" and setup.cast:
+        ends += shape.vocab * shape.hidden * setup.width
+    each = setup.tokens * stream * shape.hidden if setup.checkpointing else _block(setup)
     return shape.layers * each + ends
 
 
@@ -342,4 +322,6 @@ def _passing(setup: Setup) -> int:
     largest = max(linear.inputs * linear.outputs for linear in shape.linears)
     dense = 0 if setup.quantization == "none" else largest * e
     dense += 4 * 4 * largest if setup.dora else 0  # the merged weight in fp32, for its norm
-    return setup.tokens * 3 * e * (shape.ffn + shape.hidden) + dense
+    casts = setup.cast and setup.method == "lora"  # an adapter's input and its gradient pass through fp32 besides
+    each = 3 * (shape.ffn + shape.hidden) if casts else 2 * shape.ffn + shape.hidden
+    return setup.tokens * e * each + dense

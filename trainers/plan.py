@@ -7,18 +7,18 @@ every row is taken to be `max_length` tokens long.
 import json
 import math
 import re
-import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.errors import BadSpec
 from harness.types import Json
 from trainers.advice import Suggestion, enough, suggestions
 from trainers.config import TrainConfig, load_config
 from trainers.cost import Cost, Work, project
-from trainers.memory import Footprint, footprint, setup_of
+from trainers.forms import TrainRow
+from trainers.memory import Footprint, footprint
 from trainers.rows import mix, read_rows
+from trainers.setups import setup_of
 from trainers.shapes import Shape, read_shape
 
 __all__ = ["Declared", "Plan", "as_json", "as_text", "make_plan", "parse_size", "write_json"]
@@ -120,10 +120,11 @@ def make_plan(path: Path, declared: Declared) -> Plan:
 def _config(path: Path) -> tuple[TrainConfig, bool]:
     """The configuration, and whether it names data."""
     try:
-        has_data = "data" in tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        has_data = True  # `load_config` says what is wrong
-    return load_config(path, overrides=None if has_data else {"data": path}), has_data
+        return load_config(path), True
+    except BadSpec as error:
+        if "'data' is missing" not in str(error):
+            raise
+    return load_config(path, overrides={"data": path}), False
 
 
 def _work(config: TrainConfig) -> tuple[Work, int | None]:
@@ -145,7 +146,7 @@ def _work(config: TrainConfig) -> tuple[Work, int | None]:
     return work, max(lengths, default=None)
 
 
-def _lengths(config: TrainConfig, rows: tuple[Any, ...]) -> list[int]:
+def _lengths(config: TrainConfig, rows: tuple[TrainRow, ...]) -> list[int]:
     """Tokens of each row; empty when no tokenizer lies beside the model."""
     from harness.models import EMBEDDED
 
@@ -158,7 +159,7 @@ def _lengths(config: TrainConfig, rows: tuple[Any, ...]) -> list[int]:
 
     tokenizer = load_tokenizer(folder)
     encoded = encode(rows, tokenizer, stop_ids=stop_ids(folder, tokenizer), max_length=config.max_length)
-    return [len(row.input_ids) for row in encoded]
+    return [max(len(side.input_ids) for side in (row, row.rejected) if side) for row in encoded]
 
 
 def as_json(plan: Plan) -> dict[str, Json]:
