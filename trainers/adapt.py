@@ -72,7 +72,9 @@ def export(model: Model, folder: Path, *, start: Path) -> None:
         start: as given to `adapt`.
     """
     config = model.peft_config["default"]
-    with quiet():
+    with quiet(), warnings.catch_warnings():
+        # said when the first A and B are loaded beside the trained ones, which is the conversion
+        warnings.filterwarnings("ignore", ".* changes the base weights of the model", UserWarning)
         if str(config.init_lora_weights) in REWRITES_BASE:
             model.save_pretrained(folder, path_initial_model_for_weight_conversion=str(start))
         else:

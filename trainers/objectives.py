@@ -22,10 +22,9 @@ def sft_trainer(*, seed: int, lengths: Sequence[int] | None) -> Any:  # noqa: AN
         lengths: of the rows in tokens, to put rows of like length side by side; None when they are packed.
     """
     import torch
-    from transformers import Trainer
     from trl import SFTTrainer
 
-    class AnswerTrainer(SFTTrainer):  # type: ignore[misc]  # TRL has no types
+    class AnswerTrainer(_repeatable(SFTTrainer, seed, lengths)):  # type: ignore[misc]  # TRL has no types
         """TRL's own loss scores every position on CPU, which takes a quarter of a small model's step."""
 
         def compute_loss(self, model: Model, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
@@ -41,12 +40,6 @@ def sft_trainer(*, seed: int, lengths: Sequence[int] | None) -> Any:  # noqa: AN
             learned = kwargs.get("num_items_in_batch")
             return total / (learned if learned is not None else (labels != IGNORED_LABEL).sum())
 
-        def _get_train_sampler(self, train_dataset: Any = None) -> Any:  # noqa: ANN401
-            return _Order(len(train_dataset or self.train_dataset), _step_rows(self.args), seed, lengths)
-
-        def _save_checkpoint(self, model: Model, trial: object) -> None:
-            Trainer._save_checkpoint(self, model, trial)  # noqa: SLF001  # TRL's own writes a model card besides
-
     return AnswerTrainer
 
 
@@ -60,11 +53,9 @@ def orpo_trainer(*, seed: int, lengths: Sequence[int]) -> Any:  # noqa: ANN401  
         seed: of the order of the rows.
         lengths: of the chosen rows in tokens.
     """
-    from transformers import Trainer
+    _, trainer = orpo_classes()
 
-    _, orpo_trainer_class = orpo_classes()
-
-    class PairTrainer(orpo_trainer_class):  # type: ignore[misc]  # TRL has no types
+    class PairTrainer(_repeatable(trainer, seed, lengths)):  # type: ignore[misc]  # TRL has no types
         """Loss of a pair: mean negative log-likelihood of the chosen answer, less beta times the log odds ratio."""
 
         def tokenize_row(self, feature: dict[str, Any], model: Model = None) -> dict[str, Any]:  # noqa: ARG002
@@ -76,12 +67,6 @@ def orpo_trainer(*, seed: int, lengths: Sequence[int]) -> Any:  # noqa: ANN401  
             values = super().concatenated_forward(model, batch)
             return (*values[:4], -values[0].mean(), *values[5:])
 
-        def _get_train_sampler(self, train_dataset: Any = None) -> Any:  # noqa: ANN401
-            return _Order(len(train_dataset or self.train_dataset), _step_rows(self.args), seed, lengths)
-
-        def _save_checkpoint(self, model: Model, trial: object) -> None:
-            Trainer._save_checkpoint(self, model, trial)  # noqa: SLF001  # TRL's own writes a model card besides
-
     return PairTrainer
 
 
@@ -91,6 +76,32 @@ def orpo_classes() -> tuple[Any, Any]:
         warnings.filterwarnings("ignore", "You are importing from 'trl.experimental'")
         from trl.experimental.orpo import ORPOConfig, ORPOTrainer
     return ORPOConfig, ORPOTrainer
+
+
+def _repeatable(trainer: Any, seed: int, lengths: Sequence[int] | None) -> Any:  # noqa: ANN401  # classes of TRL
+    """`trainer` with rows in an order of our own, and with checkpoints from which a run goes on exactly."""
+    from transformers import Trainer
+
+    class Repeatable(trainer):  # type: ignore[misc]  # TRL has no types
+        """Draws nothing from the global random state, and restores weights in the precision they were saved in."""
+
+        def _get_train_sampler(self, train_dataset: Any = None) -> Any:  # noqa: ANN401
+            return _Order(len(train_dataset or self.train_dataset), _step_rows(self.args), seed, lengths)
+
+        def _save_checkpoint(self, model: Model, trial: object) -> None:
+            Trainer._save_checkpoint(self, model, trial)  # noqa: SLF001  # TRL's own writes a model card besides
+
+        def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Model = None) -> None:
+            model = model or self.model
+            if not hasattr(model, "peft_config"):
+                super()._load_from_checkpoint(resume_from_checkpoint, model)
+                return
+            from peft import load_peft_weights, set_peft_model_state_dict
+
+            # transformers would load bf16 factors as fp32 ones, with which training goes on otherwise
+            set_peft_model_state_dict(model, load_peft_weights(resume_from_checkpoint, device="cpu"))
+
+    return Repeatable
 
 
 def _step_rows(args: Any) -> int:  # noqa: ANN401  # TrainingArguments
