@@ -1,5 +1,6 @@
 """Backend `hf`: transformers models in this process, in length-sorted, left-padded batches."""
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
@@ -36,6 +37,8 @@ class HfBackend:
         """
         if batch_size < 1:
             raise UsageProblem(f"--batch-size {batch_size}: give at least 1")
+        # read once, when torch is first imported: spinning threads are many times slower on a machine that is shared
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         self._device_wanted = device
         self._batch_size = batch_size
         self._residency: Residency | None = None
