@@ -4,7 +4,7 @@ import json
 import random
 import re
 from collections import Counter
-from itertools import combinations
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,9 @@ ROWS = {
     split: [json.loads(line) for line in (ROOT / path).read_text("utf-8").split("\n")[:-1]]
     for split, path in FILES.items()
 }
+SENTENCE_END = re.compile(r"(?<=[.!?;])\s+")
+PRESENCE = ("plain", "cue", "twist")
+CHAT = ("needs", "pay", "perks")
 EVERY_ROW = [row for rows in ROWS.values() for row in rows]
 
 
@@ -32,7 +35,15 @@ def sentences(words):
     templates = [text for kinds in words.templates.values() for texts in kinds.values() for text in texts]
     parts = [text for slots in words.parts.values() for texts in slots.values() for text in texts]
     blanked = (re.sub(r"\{\w+\}", "_", text.casefold()) for text in templates + parts)
-    return {part for text in blanked for part in re.split(r"(?<=[.!?;])\s+", text) if re.search(r"[^\W_]", part)}
+    return {part for text in blanked for part in SENTENCE_END.split(text) if re.search(r"[^\W_]", part)}
+
+
+@cache
+def drawn(side, label, *parts):
+    """Sentences that 4,000 draws of each part give, in lower case and without punctuation."""
+    rng, words = random.Random(0), WORDS[side].parts[label]
+    said = (job_postings._fill(f"{{{part}}}", words, rng) for part in parts for _ in range(4_000))
+    return {" ".join(re.findall(r"\w+", text.casefold())) for text in said}
 
 
 def test_regenerating_gives_the_shipped_files():
@@ -138,7 +149,7 @@ def test_names_are_disjoint(kind):
     train, test = ({name.partition(",")[0] for name in getattr(WORDS[side], kind)} for side in ("train", "test"))
 
     assert not train & test
-    assert len(train) >= {"titles": 250, "companies": 400, "places": 200}[kind]
+    assert len(train) >= {"titles": 800, "companies": 18_000, "places": 200}[kind]
     assert len(test) >= 100
 
 
@@ -148,7 +159,7 @@ def test_templates_are_disjoint():
         side: sum(len(texts) for kinds in WORDS[side].templates.values() for texts in kinds.values()) for side in WORDS
     }
 
-    assert counts["train"] >= 60
+    assert counts["train"] >= 280
     assert counts["test"] >= 40
     assert sentences(WORDS["train"]) & sentences(WORDS["test"]) == set()
 
@@ -162,7 +173,7 @@ def test_every_template_holds_the_facts(side):
             assert text.count("{company}") == 1, text
             assert text.count("{location}") <= 1, text
             assert level != "easy" or "{location}" in text, text
-            assert len(re.findall(r"\{(?:plain|cue|signal)\}", text)) == 1, text
+            assert len(re.findall(r"\{(?:plain|cue|signal|mode|a_kind|tag)\}", text)) == 1, text
 
 
 @pytest.mark.parametrize("side", WORDS)
@@ -178,10 +189,27 @@ def test_distractors_cannot_be_taken_for_the_fact(side):
 @pytest.mark.parametrize("side", WORDS)
 def test_remote_cues_do_not_contradict(side):
     """No sentence is used both to say that a job is remote and that it is not."""
-    parts = WORDS[side].parts
-    for one, other in combinations(parts, 2):
-        said = ({text for name in ("plain", "cue", "twist") for text in parts[label][name]} for label in (one, other))
-        assert not set.intersection(*said)
+    assert not drawn(side, "remote", *PRESENCE) & drawn(side, "onsite", *PRESENCE)
+
+
+def test_train_says_the_same_in_many_ways():
+    """Train has more than a thousand sentences for either kind of presence, and more about duties, pay and extras."""
+    assert len(drawn("train", "remote", *PRESENCE)) >= 1_500
+    assert len(drawn("train", "onsite", *PRESENCE)) >= 1_500
+    assert len(drawn("train", "remote", *CHAT)) >= 1_500
+    assert len({text.split()[0] for name in CHAT for text in WORDS["train"].parts["remote"][name]}) >= 75
+    assert len({name.split()[-1] for name in WORDS["train"].companies}) >= 250
+
+
+def test_no_sentence_without_a_name_is_on_both_sides():
+    """What train can say about presence, duties, pay and extras is never a sentence of a test posting."""
+    tested = {
+        " ".join(re.findall(r"\w+", text.casefold())) for row in inputs("test") for text in SENTENCE_END.split(row)
+    }
+    learnable = drawn("train", "remote", *PRESENCE, *CHAT) | drawn("train", "onsite", *PRESENCE)
+
+    assert not learnable & tested
+    assert drawn("test", "remote", *PRESENCE) & tested
 
 
 def test_same_seed_same_posting():

@@ -23,8 +23,9 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations, product
 from pathlib import Path
+from typing import Any
 
 __all__ = ["LEVELS", "Posting", "Words", "compose", "main", "read_words", "render_files", "shared_ngrams", "split_of"]
 
@@ -100,17 +101,17 @@ def compose(words: Words, level: str, rng: random.Random) -> Posting:
     templates = words.templates[level]
     skeleton = _fill(_pick((*templates["either"], *templates.get(label, ())), rng), words.parts[label], rng)
     title, other_title = _two_apart(words.titles, rng)
-    article = "an" if title[0] in "AEIOU" else "a"
     company, other_company = _two_apart(words.companies, rng)
     place, other_place = _two_apart(words.places, rng)
     location = _written(place, rng)
     facts = {
         "title": title,
-        "a_title": f"{article} {title}",
-        "a_cap_title": f"{article.capitalize()} {title}",
+        "a_title": _with_article(title),
+        "a_cap_title": f"A{_with_article(title)[1:]}",
         "company": company,
         "location": location,
         "other_title": other_title,
+        "a_other_title": _with_article(other_title),
         "other_company": other_company,
         "other_location": _written(other_place, rng),
     }
@@ -199,23 +200,29 @@ def _two_apart(names: Sequence[str], rng: random.Random) -> tuple[str, str]:
             return first, second
 
 
+def _with_article(title: str) -> str:
+    return f"an {title}" if title[0] in "AEIOU" else f"a {title}"
+
+
 def _written(place: str, rng: random.Random) -> str:
     return place.partition(",")[0] if rng.random() < SHORT_PLACE_SHARE else place
 
 
 def _titles(families: Sequence[Mapping[str, Sequence[str]]]) -> tuple[str, ...]:
-    return tuple(
-        " ".join(word for word in (rank, field, role) if word)
-        for family in families
-        for rank in family["ranks"]
-        for field in family["fields"]
-        for role in family["roles"]
-    )
+    columns = ((family["ranks"], family["fields"], family["roles"]) for family in families)
+    return tuple(chain.from_iterable(map(_joined, columns)))
 
 
-def _companies(names: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+def _companies(names: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names in every shape; a name that stands more than once is drawn more often."""
     named = tuple(f"{stem} {ending}".strip() for stem in names["stems"] for ending in names["endings"])
-    return named + tuple(f"{one} & {two}" for one, two in combinations(names["founders"], 2))
+    paired = tuple(f"{one} & {two}" for one, two in combinations(names["founders"], 2))
+    shaped = (_joined(shape["columns"]) * shape["weight"] for shape in names.get("shapes", ()))
+    return (*named, *paired, *chain.from_iterable(shaped))
+
+
+def _joined(columns: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(" ".join(word for word in words if word) for words in product(*columns))
 
 
 def _normalised(text: str) -> str:
