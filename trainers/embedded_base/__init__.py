@@ -1,7 +1,7 @@
 """How the embedded base was made: facts, generators, tokenizer and pretraining, all seeded.
 
-facts/*.toml ─ facts.py ─┐
-names.py ─ records.py ─ extraction.py ─┤
-skills.py ───────────────┼─ mixture.py ─ tokenizer.py ─ pretrain.py ─ harness/embedded/
-grading.py ──────────────┘        └─ exports.py ─ suites/data/, trainers/data/general.train.jsonl
+facts/*.toml ── facts.py ────────────────────────────┐
+lexicon.py ── names.py ─┬─ domains.py ── extraction.py ─┤
+├─ kinds.py, manner.py ── reading.py ─┼─ mixture.py ── tokenizer.py ── pretrain.py ── harness/embedded/
+└─ skills.py, grading.py ─────────┘         └─ exports.py ── suites/data/, trainers/data/
 """

@@ -11,7 +11,8 @@ from trainers.embedded_base.extraction import extraction, one_field
 from trainers.embedded_base.facts import letters, multiple_choice, options_for, sample_fact
 from trainers.embedded_base.grading import comparison, grading
 from trainers.embedded_base.lexicon import phrase, sentence
-from trainers.embedded_base.reading import read_one, reading, remote_or_not
+from trainers.embedded_base.manner import remote_or_not
+from trainers.embedded_base.reading import read_one, reading
 from trainers.embedded_base.skills import skill
 
 __all__ = ["MIXTURE", "documents"]
