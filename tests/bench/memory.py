@@ -244,6 +244,7 @@ def row(name: str, setup: Setup, found: Measured | str) -> dict[str, object]:
         "point": name,
         "predicted_allocated": predicted.allocated,
         "predicted_reserved": predicted.reserved,
+        "setup": asdict(setup),
         "components": asdict(predicted.components),
         "moment": predicted.moment,
         "accelerate": accelerate_bytes(setup.shape),
