@@ -89,7 +89,7 @@ MIXTURE: tuple[tuple[Callable[[Random], Document], float], ...] = (
     (grading, 0.04),
     (comparison, 0.02),
 )
-"""Generators and their shares of the documents."""
+"""Generators and how often each writes a document, relative to the others."""
 
 
 def documents(seed: str) -> Iterator[Document]:

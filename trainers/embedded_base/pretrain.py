@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,13 @@ def pretrain(recipe: Recipe, out: Path, *, seconds: float | None = None) -> None
                 raise FloatingPointError(f"loss is not finite at step {step}: lower the learning rate")
         step += 1
     model.to(torch.bfloat16).save_pretrained(out)
-    record = {"recipe": asdict(recipe) | {"steps": steps}, "tokens": steps * recipe.rows * CONTEXT, "curve": curve}
+    record = {
+        "recipe": asdict(recipe) | {"steps": steps},
+        "tokens": steps * recipe.rows * CONTEXT,
+        "device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
+        "versions": {"torch": torch.__version__, "transformers": version("transformers")},
+        "curve": curve,
+    }
     (out / "pretraining.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
