@@ -1,21 +1,25 @@
-"""`python -m trainers CONFIG.toml --out DIR`: trains one adapter and ends.
+"""`python -m trainers CONFIG --out DIR` trains; `merge` and `import-axolotl` are the other two commands.
 
-Exit codes: 0 trained, or found trained; 2 a file, key or option is wrong; 11 the training is invalid; 13 interrupted.
+Exit codes: 0 done, or found done; 2 a file, key or option is wrong; 11 the training is invalid; 13 interrupted.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
+from typer.core import TyperGroup
 
 from harness.errors import HarnessError, UsageProblem
-from trainers.config import load_config
+from trainers.config import load_config, parse
 
-__all__ = ["main"]
+__all__ = ["app"]
 
 USAGE, INVALID, INTERRUPTED = 2, 11, 13
 
@@ -26,33 +30,97 @@ ENVIRONMENT = {
 }
 """Read by libraries when they are imported; what the caller has set stands."""
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+class _TrainsByDefault(TyperGroup):
+    """Lets `train` be left out: a first word that is no command is its configuration."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  # typer's context
+        known = args and (args[0] in self.commands or args[0] in ("--help", "-h"))
+        return super().parse_args(ctx, args if known or not args else ["train", *args])
+
+
+app = typer.Typer(cls=_TrainsByDefault, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+
+
+class Target(StrEnum):
+    """What an adapter is merged into."""
+
+    BASE = "base"
+    ROUNDTRIP = "nf4-roundtrip"
+    NF4 = "nf4"
 
 
 @app.command()
-def main(
-    config: Annotated[Path, typer.Argument(help="TOML file; its fields are described in trainers/config.py")],
+def train(
+    config: Annotated[Path, typer.Argument(help="TOML or YAML file; its fields are described in trainers/config.py")],
     out: Annotated[Path, typer.Option(help="folder of the adapter; made last, whole")],
     model: Annotated[str, typer.Option(help="base instead of the file's: embedded, a folder, or a Hub id")] = "",
 ) -> None:
-    """Train one LoRA adapter as CONFIG says, into DIR. Done already, it ends at once."""
+    """Train as CONFIG says, into DIR; go on with an interrupted training; end at once when it is done already."""
+    with _reported() as console:
+        _train(config, out, model, console)
+
+
+@app.command()
+def merge(
+    adapter: Annotated[Path, typer.Argument(help="folder of the adapter")],
+    out: Annotated[Path, typer.Option(help="folder of the merged model; made last, whole")],
+    into: Annotated[Target, typer.Option(help="what to merge with; see trainers/merge.py")] = Target.BASE,
+    model: Annotated[str, typer.Option(help="base instead of the one that the adapter pins")] = "",
+    dtype: Annotated[
+        str, typer.Option(help="of the stored weights: float32, bfloat16, float16; the base's own")
+    ] = "auto",
+) -> None:
+    """Merge an adapter into its base, and say how far the result is from adapter-on-base."""
+    with _reported():
+        _settle()
+        from trainers.merge import merge as write_merged
+
+        drift = write_merged(adapter, out, into=into.value, model=model, dtype=dtype)
+        typer.echo(
+            f"merged: {out} (over {drift.positions} positions: largest logit difference {drift.max_logit:.3g}, "
+            f"KL {drift.mean_kl:.3g} nats a token, same greedy token {drift.agreement:.1%})"
+        )
+
+
+@app.command()
+def import_axolotl(config: Annotated[Path, typer.Argument(help="YAML file written for axolotl")]) -> None:
+    """Print an axolotl configuration as TOML of ours; what became of each key goes to standard error."""
+    with _reported() as console:
+        from trainers.axolotl import translate
+
+        found = translate(config, parse(config))
+        for title, lines in (("mapped", found.mapped), ("not mapped", found.left)):
+            for line in lines:
+                console.print(f"{title}: {line}", markup=False, soft_wrap=True)
+        typer.echo(found.toml, nl=False)
+
+
+@contextmanager
+def _reported() -> Iterator[Console]:
+    """One line and an exit code for every error that a person can mend."""
     console = Console(stderr=True, highlight=False)
     try:
-        _train(config, out, model, console)
+        yield console
     except HarnessError as error:
         console.print(f"error: {error}", markup=False, soft_wrap=True)
         raise typer.Exit(USAGE if isinstance(error, UsageProblem) else INVALID) from error
     except KeyboardInterrupt as error:
-        console.print("interrupted: nothing was left behind; the same command starts again")
+        console.print("interrupted: the same command goes on from the last checkpoint, or starts again without one")
         raise typer.Exit(INTERRUPTED) from error
+
+
+def _settle() -> None:
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
 
 
 def _train(config: Path, out: Path, model: str, console: Console) -> None:
     settings = load_config(config, overrides={"model": model} if model else None)
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    _settle()
     from trainers.fit import Point
-    from trainers.sft import Watcher, train
+    from trainers.sft import Watcher
+    from trainers.sft import train as run
 
     columns = (
         TextColumn("training"),
@@ -75,7 +143,13 @@ def _train(config: Path, out: Path, model: str, console: Console) -> None:
             console.print(Text.assemble(f"{kind} example, read: ", (repr(read), "dim")), soft_wrap=True)
             console.print(Text.assemble(f"{kind} example, learned: ", (repr(learned), "bold green")), soft_wrap=True)
 
-        trained = train(settings, out, watcher=Watcher(say=say, step=step, example=example))
+        scoring = None
+        if settings.early_stopping:
+            from harness.models import locate
+            from trainers.scoring import suite_scoring
+
+            scoring = suite_scoring(settings.early_stopping, locate(settings.model, settings.revision))
+        trained = run(settings, out, watcher=Watcher(say=say, step=step, example=example), scoring=scoring)
     typer.echo(f"trained: {out}" if trained.fresh else f"already trained: {out}")
 
 

@@ -61,7 +61,7 @@ def arguments(config: TrainConfig, folder: Path) -> Any:  # noqa: ANN401  # SFTC
         "logging_steps": 1,  # each step's loss is looked at
         "logging_nan_inf_filter": False,  # the default hides a NaN behind the mean of earlier losses
         "save_strategy": "no",  # `writer` asks for checkpoints
-        "report_to": ",".join(config.report_to) or "none",
+        "report_to": list(config.report_to) or "none",
         "disable_tqdm": True,
         "train_sampling_strategy": "random",  # not used: the trainers' own sampler decides
         "max_length": config.max_length,

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from harness.errors import BadSpec, ModelProblem
 from harness.quiet import quiet
 from trainers.sections import Quantization
 
-__all__ = ["Model", "linear_names", "load_base", "stop_ids"]
+__all__ = ["Model", "copy_tokenizer", "linear_names", "load_base", "stop_ids"]
+
+BESIDE_WEIGHTS = ("tokenizer*", "*_tokens*.json", "vocab.*", "merges.txt", "chat_template*", "generation_config.json")
 
 Model = Any
 """A causal language model of transformers, which declares no types."""
@@ -31,15 +34,16 @@ def load_base(folder: Path, *, dtype: str, quantization: Quantization, device: s
     import torch
     from transformers import AutoModelForCausalLM
 
+    settings = _bitsandbytes(quantization, dtype)
     try:
         with quiet():
             model = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=getattr(torch, dtype),
                 device_map={"": device},
-                quantization_config=_bitsandbytes(quantization, dtype),
                 use_safetensors=True,
                 trust_remote_code=False,
+                **({"quantization_config": settings} if settings else {}),  # None would hide that a folder is quantised
             )
     except (OSError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
@@ -64,6 +68,13 @@ def stop_ids(folder: Path, tokenizer: Tokenizer) -> frozenset[int]:
     if tokenizer.eos_token_id is None:
         raise ModelProblem(f"{folder}: the tokenizer has no end-of-text token; set eos_token in tokenizer_config.json")
     return frozenset(token for token in found if token is not None)
+
+
+def copy_tokenizer(base: Path, folder: Path) -> None:
+    """Copy the tokenizer, the template and how answers end, byte for byte, so that a model folder can be asked."""
+    for pattern in BESIDE_WEIGHTS:
+        for path in base.glob(pattern):
+            shutil.copyfile(path, folder / path.name)
 
 
 def linear_names(model: Model, target_modules: str | tuple[str, ...]) -> str | list[str]:

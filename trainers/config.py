@@ -22,7 +22,9 @@ __all__ = [
     "Optim",
     "Quantization",
     "TrainConfig",
+    "explain",
     "load_config",
+    "parse",
 ]
 
 PATH_KEYS = ("data", "system_file", "replay_data")
@@ -130,10 +132,13 @@ def load_config(path: Path, *, overrides: Mapping[str, Any] | None = None) -> Tr
     Raises:
         BadSpec: the file cannot be read or parsed, or a key or value is wrong; names the file and the key.
     """
+    values = parse(path)
+    if "base_model" in values:
+        raise BadSpec(f"{path}: is written for axolotl; `python -m trainers import-axolotl {path}` translates it")
     try:
-        config = TrainConfig.model_validate(_parse(path) | dict(overrides or {}))
+        config = TrainConfig.model_validate(values | dict(overrides or {}))
     except ValidationError as error:
-        raise BadSpec(f"{path}: {_explain(error)}") from error
+        raise BadSpec(f"{path}: {explain(error)}") from error
     folder = path.resolve().parent
     given = {key: getattr(config, key) for key in PATH_KEYS}
     absolute: dict[str, Any] = {
@@ -146,7 +151,12 @@ def load_config(path: Path, *, overrides: Mapping[str, Any] | None = None) -> Tr
     return config.model_copy(update=absolute)
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def parse(path: Path) -> dict[str, Any]:
+    """The keys and values of a file, unchecked.
+
+    Raises:
+        BadSpec: it cannot be read, or is not what its name says.
+    """
     import yaml  # type: ignore[import-untyped]  # it ships no types
 
     try:
@@ -160,13 +170,11 @@ def _parse(path: Path) -> dict[str, Any]:
         raise BadSpec(f"{path}: not valid TOML ({error}); fix that line") from error
     if not isinstance(values, dict):
         raise BadSpec(f"{path}: holds a {type(values).__name__} instead of keys and values")
-    if "base_model" in values:
-        raise BadSpec(f"{path}: is written for axolotl; `python -m trainers import-axolotl {path}` translates it")
     return values
 
 
-def _explain(error: ValidationError) -> str:
-    """The first fault, in words, and how many more there are."""
+def explain(error: ValidationError) -> str:
+    """The first fault, in words, and how many more there are; one line."""
     first, *rest = error.errors(include_url=False)
     place = tuple(part for part in first["loc"] if part not in BRANCHES)
     where = ".".join(str(part) for part in place)

@@ -17,7 +17,7 @@ from harness.models import locate
 from harness.pins import write_pins
 from harness.types import ModelRef
 from trainers.adapt import export, notes
-from trainers.bases import Model, load_base
+from trainers.bases import Model, copy_tokenizer, load_base
 from trainers.config import TrainConfig
 from trainers.fit import Fitted, Point, Task, fit
 from trainers.material import Material, gather, job_of, show, system_text
@@ -185,6 +185,4 @@ def _save(model: Model, task: Task, folder: Path) -> None:
         export(model, folder, start=task.start)
         return
     model.save_pretrained(folder)
-    for pattern in MODEL_FILES:
-        for path in task.base.glob(pattern):
-            shutil.copyfile(path, folder / path.name)
+    copy_tokenizer(task.base, folder)

@@ -74,6 +74,7 @@ class Residency:
 
         self._forget()
         folder = locate(ref.base, ref.revision)
+        settings = _quantization(ref)
         try:
             with quiet():
                 self._model = AutoModelForCausalLM.from_pretrained(
@@ -81,9 +82,9 @@ class Residency:
                     dtype=getattr(torch, ref.dtype),
                     device_map={"": self.device},
                     attn_implementation=ATTENTION,
-                    quantization_config=_quantization(ref),
                     trust_remote_code=False,
                     use_safetensors=True,
+                    **({"quantization_config": settings} if settings else {}),  # None would hide a quantised folder
                 ).eval()
         except (OSError, ValueError, RuntimeError) as error:
             reason = str(error).strip().partition("\n")[0]
@@ -173,11 +174,11 @@ def _quantization(ref: ModelRef) -> Any:  # noqa: ANN401  # a BitsAndBytesConfig
             # else it says at every layer and step that int8 computes in float16
             logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
             return BitsAndBytesConfig(load_in_8bit=True)
-        case "nf4":
+        case "nf4" | "fp4" | "nf4-single" | "fp4-single":
             return BitsAndBytesConfig(
                 load_in_4bit=True,
-                bnb_4bit_quant_type="nf4",
-                bnb_4bit_use_double_quant=True,
+                bnb_4bit_quant_type=ref.quantization.partition("-")[0],
+                bnb_4bit_use_double_quant=not ref.quantization.endswith("-single"),
                 bnb_4bit_compute_dtype=getattr(torch, ref.dtype),
             )
-    raise ModelProblem(f"quantization {ref.quantization!r} is not known; choose none, int8 or nf4")
+    raise ModelProblem(f"quantization {ref.quantization!r} is not known; choose none, int8, nf4 or fp4")

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
+from typing import Protocol
 
 from harness.backends import LoadedModel, Prompt, Usage
 from harness.backends._residency import ATTENTION, Model, Residency
@@ -20,17 +21,30 @@ ENGINE_VERSION = "1"
 _LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes")
 
 
+class Resident(Protocol):
+    """What holds the model in memory; `Residency` is one."""
+
+    device: str
+
+    def tokenizer(self, ref: ModelRef) -> Tokenizer:
+        """The tokenizer of `ref`'s base."""
+
+    def switch(self, ref: ModelRef) -> Model:
+        """The model in evaluation mode, answering as `ref`."""
+
+
 class HfBackend:
     """Answers with models that fit on one device. Implements `Backend`; nothing is loaded before it is needed."""
 
     name = "hf"
 
-    def __init__(self, device: str = "auto", batch_size: int = 64) -> None:
+    def __init__(self, device: str = "auto", batch_size: int = 64, *, resident: Resident | None = None) -> None:
         """Choose where to compute.
 
         Args:
             device: a torch device such as `cpu` or `cuda:0`; `auto` takes the GPU when there is one.
             batch_size: most prompts decoded together, at least 1.
+            resident: holds the model in memory already; otherwise one is made on first use, on `device`.
 
         Raises:
             UsageProblem: the batch size is below 1.
@@ -41,7 +55,7 @@ class HfBackend:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         self._device_wanted = device
         self._batch_size = batch_size
-        self._residency: Residency | None = None
+        self._residency = resident
         self._seconds = 0.0
         self._new_tokens = self._prompt_tokens = self._halvings = 0
 
@@ -114,7 +128,7 @@ class HfBackend:
             halvings=self._halvings,
         )
 
-    def _resident(self) -> Residency:
+    def _resident(self) -> Resident:
         if self._residency is None:
             self._residency = Residency(_device(self._device_wanted))
         return self._residency

@@ -87,3 +87,44 @@ def test_the_shipped_configurations_are_valid(path):
 def test_configurations_are_shipped():
     """The test above looks at files that are there."""
     assert {"default", "overtrained"} <= {path.stem for path in SHIPPED}
+
+
+def test_yaml_is_read_as_toml_is(tmp_path):
+    """The same keys, nested alike; a number that YAML takes for text is a number."""
+    path = tmp_path / "config.yaml"
+    path.write_text("data: rows.jsonl\noptim: {learning_rate: 2e-4}\nlora:\n  rank: 8\n  target_modules: [q_proj]\n")
+    config = load_config(path)
+    assert (config.data, config.optim.learning_rate) == (tmp_path / "rows.jsonl", 2e-4)
+    assert (config.lora.rank, config.lora.target_modules) == (8, ("q_proj",))
+
+
+@pytest.mark.parametrize(("text", "said"), [("a: [", "not valid YAML"), ("- a", "holds a list instead of keys")])
+def test_yaml_that_is_no_configuration_is_one_line(tmp_path, text, said):
+    """The parser's page-long message is folded into one line."""
+    path = tmp_path / "config.yml"
+    path.write_text(text)
+    with pytest.raises(BadSpec, match=said) as caught:
+        load_config(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_rows_may_be_on_the_hub_and_the_suite_beside_the_file(tmp_path):
+    """A table is a data set; a mistyped key in it is found, as in every section; a suite's path is made absolute."""
+    path = write(tmp_path, 'data = { hub = "org/x", split = "dev" }\n[early_stopping]\nsuite = "s.py"')
+    config = load_config(path)
+    assert config.data == Hub(hub="org/x", split="dev")
+    assert config.early_stopping.suite == tmp_path / "s.py"
+    with pytest.raises(BadSpec, match=r"unknown key 'data.spilt'; did you mean 'split'\?"):
+        load_config(write(tmp_path, 'data = { hub = "org/x", spilt = "dev" }'))
+    with pytest.raises(BadSpec, match=r"unknown key 'early_stopping.patients'; did you mean 'patience'\?"):
+        load_config(write(tmp_path, 'data = "d"\n[early_stopping]\nsuite = "s.py"\npatients = 3'))
+
+
+@pytest.mark.filterwarnings("ignore:`gradient_checkpointing` is deprecated:FutureWarning")
+def test_trackers_are_those_named_and_no_others(tmp_path):
+    """None unless named: an empty list has meant all that are installed."""
+    from trainers.arguments import arguments
+
+    for text, expected in (("", []), ('report_to = ["tensorboard", "mlflow"]', ["tensorboard", "mlflow"])):
+        config = load_config(write(tmp_path, f'data = "d"\n{text}'))
+        assert arguments(config, tmp_path).report_to in (expected, expected or "none")
