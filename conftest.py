@@ -1,4 +1,4 @@
-"""Composition root of the pytest side: loads the gate, and ties the report to the end of a run."""
+"""Composition root of the pytest side: loads the gate, and ties training and report to it."""
 
 import subprocess
 import sys
@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.options import Options
+from harness.sweeps import Sweep
+
 pytest_plugins = ["harness.plugin"]
+
+
+def pytest_tunegate_sweep(options: Options) -> Sweep:
+    """Let the trainers make the candidates that `--sweep` asks for."""
+    from trainers.sweep import make_sweep
+
+    return make_sweep(options)
 
 
 def pytest_tunegate_report(run_dir: Path) -> str:

@@ -23,6 +23,7 @@ class Collected:
         made: items made, by node id of the function.
         skipped: modules that skipped themselves.
         header: lines that say what is planned.
+        failed: node ids of everything that failed.
     """
 
     gates: GateSession
@@ -30,6 +31,7 @@ class Collected:
     made: dict[str, int] = field(default_factory=dict)
     skipped: list[Path] = field(default_factory=list)
     header: list[str] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
 
     def refuse_gaps(self) -> None:
         """Refuse suites that nothing measures.
@@ -76,12 +78,16 @@ class Reports:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Notice modules that skip themselves."""
+        if report.failed:
+            self.state.failed.add(report.nodeid)
         if report.skipped:
             self.state.skipped.append(Path(report.nodeid))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Notice what is wrong with an item; the first problem stays."""
         gates, node = self.state.gates, report.nodeid
+        if report.failed:
+            self.state.failed.add(node)
         if gates.plan is not None and any(item.node == node for item in gates.plan.items):
             problem = self._problem(report)
             if problem:

@@ -1,14 +1,19 @@
 """From measurements to a verdict. The run and `verify` both come through here, so they cannot disagree by design."""
 
+from dataclasses import replace
+
 from harness.compare import Comparison
 from harness.errors import NotMeasured
 from harness.gates import Gate, measured
+from harness.sweeps import confirm_half
 from harness.types import Outcome, SuiteResult, Verdict
 
 __all__ = ["decide", "undecided"]
 
 
-def decide(gate: Gate | None, base: SuiteResult, candidate: SuiteResult | None, *, chance: float) -> Verdict:
+def decide(
+    gate: Gate | None, base: SuiteResult, candidate: SuiteResult | None, *, chance: float, confirm: bool = False
+) -> Verdict:
     """Decide one item.
 
     Args:
@@ -16,11 +21,16 @@ def decide(gate: Gate | None, base: SuiteResult, candidate: SuiteResult | None, 
         base: the base's result.
         candidate: the candidate's, or None when the base itself is judged.
         chance: what guessing scores on the suite's headline metric.
+        confirm: look at the confirm half of the rows alone, because the other half ranked the sweep.
 
     Raises:
         NotMeasured: the base is below chance, so a comparison with it means nothing.
         Incomparable: the results differ in something that must be equal.
     """
+    if confirm and candidate is not None:
+        half = decide(gate, confirm_half(base), confirm_half(candidate), chance=chance)
+        where = f"{half.n} of {len(base.rows)} rows, the confirm half; the others ranked the sweep"
+        return replace(half, reason=f"{half.reason}; decided on {where}")
     if gate is None:
         return measured(base, chance=chance)
     if candidate is None:

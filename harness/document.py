@@ -1,18 +1,21 @@
 """run.json: what was measured and decided, as JSON values. The schema is in docs/run_schema.md."""
 
+import json
 import os
 import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from harness.backends import Backend
 from harness.compare import estimate, scores
 from harness.errors import NotMeasured
+from harness.sweeps import Choice, Point
 from harness.types import Json, ModelRef, SuiteResult, Verdict
 
-__all__ = ["environment", "model_json", "result_json", "verdict_json"]
+__all__ = ["environment", "model_json", "result_json", "sweep_json", "verdict_json"]
 
 PACKAGES = (
     "tunegate",
@@ -44,7 +47,17 @@ def environment(backend: Backend | None) -> dict[str, Json]:
 def model_json(model: ModelRef) -> dict[str, Json]:
     """One entry of `models`."""
     config = None if model.train_config is None else dict(model.train_config)
-    return {**_plain(model), "digests": dict(model.digests), "train_config": config}
+    return {
+        **_plain(model),
+        "digests": dict(model.digests),
+        "train_config": config,
+        "training": _training(Path(model.adapter)) if model.adapter else None,
+    }
+
+
+def sweep_json(choice: Choice, points: Sequence[Point]) -> dict[str, Json]:
+    """The entry `sweep`: the choice, and what a reader must know before believing it."""
+    return {**choice.spec(), "notes": _notes(choice, points)}
 
 
 def result_json(result: SuiteResult, metrics: Iterable[str], attempts: int) -> list[dict[str, Json]]:
@@ -87,6 +100,35 @@ def verdict_json(node: str, verdict: Verdict) -> dict[str, Json]:
         "reason": verdict.reason,
         "advisory": verdict.advisory,
     }
+
+
+def _training(adapter: Path) -> dict[str, Json] | None:
+    """What the trainer wrote of its work, and the adapter's size; None when it was trained elsewhere."""
+    try:
+        said = json.loads((adapter / "training.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    size = sum(path.stat().st_size for path in adapter.glob("*.safetensors"))
+    return {**said, "adapter_bytes": size} if isinstance(said, dict) else None
+
+
+def _notes(choice: Choice, points: Sequence[Point]) -> list[Json]:
+    """Why the winner may not be the best there is, or the comparison not a fair one."""
+    notes: list[Json] = []
+    measured = [point.model for point in choice.points if point.select is not None]
+    if missing := [point.name for point in points if point.name not in measured]:
+        notes.append(f"not ranked, because not measured whole: {', '.join(missing)}")
+    key = "optim.learning_rate"
+    rates = sorted({float(rate) for point in points if isinstance(rate := point.settings.get(key), int | float)})
+    won = next((point.settings.get(key) for point in points if point.name == choice.winner), None)
+    if len(rates) > 1 and won in (rates[0], rates[-1]):
+        notes.append(f"the winner's learning rate {won:g} is at the edge of the grid; the best may lie beyond it")
+    trained = [_training(Path(point.model.adapter)) for point in points if point.model.adapter]
+    for what in ("tokens", "steps"):
+        seen = {int(count) for said in trained if said and isinstance(count := said.get(what), int)}
+        if len(seen) > 1:
+            notes.append(f"the points differ in {what} they were trained on: {min(seen):,} to {max(seen):,}")
+    return notes
 
 
 def _estimate(result: SuiteResult, metric: str) -> dict[str, Json]:

@@ -39,6 +39,7 @@ class Evaluator:
         run: where records go.
         store: where answers come from.
         make_backend: called once, at the first measurement.
+        prepare: called with a model's name before it is first looked at; trains it when it is a point of a sweep.
         progress: told after every batch.
         records: files written so far, by name.
     """
@@ -47,6 +48,7 @@ class Evaluator:
     run: RunDirectory
     store: Store
     make_backend: Callable[[], Backend]
+    prepare: Callable[[str], None] = lambda _name: None
     progress: Progress = lambda _model, _suite, _done, _total: None
     records: dict[str, RecordFile] = field(default_factory=dict)
     _backend: Backend | None = None
@@ -63,7 +65,9 @@ class Evaluator:
         planned, base = self.plan.suite(item.suite), self.plan.models[0].name
         candidate = None if item.model == base else self.result(item.suite, item.model)
         gate = next((gate for gate in planned.suite.gates if str(gate) == item.gate), None)
-        return decide(gate, self.result(item.suite, base), candidate, chance=planned.suite.chance)
+        ranking = self.plan.ranking
+        confirm = ranking is not None and ranking.confirms(gate, suite=item.suite, model=item.model)
+        return decide(gate, self.result(item.suite, base), candidate, chance=planned.suite.chance, confirm=confirm)
 
     def result(self, suite: str, model: str) -> SuiteResult:
         """The measurement of `suite` on `model`, taken now if it was not yet.
@@ -120,6 +124,7 @@ class Evaluator:
         if name not in self._models:
             asked = next(model for model in self.plan.models if model.name == name)
             try:
+                self.prepare(name)
                 self._models[name] = self._backend.identify(with_dtype(self._backend, asked))
             except HarnessError as error:
                 self._models[name] = error

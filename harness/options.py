@@ -19,6 +19,8 @@ __all__ = ["BASE_NAME", "Options", "add_options", "make_backend", "models"]
 
 BASE_NAME = "base"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+LISTS = ("adapter", "sweep")
+"""Options that may be repeated."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -32,6 +34,10 @@ class Options:
     backend: str
     dtype: str
     quantization: str
+    sweep: tuple[str, ...]
+    train_config: str | None
+    train_data: str | None
+    rank_by: str | None
     device: str
     batch_size: int
     limit: int | None
@@ -46,29 +52,19 @@ class Options:
         """Collect the options by name, as `config.getoption` gives them.
 
         Raises:
-            UsageProblem: `--base` beside `--adapter`, or `--mmlu-dir` beside `--mmlu-revision`.
+            UsageProblem: two options contradict each other, or one is of no use without another.
         """
         found = {field.name: values(f"tunegate_{field.name}") for field in fields(cls)}
-        options = cls(**found | {"adapter": tuple(found["adapter"] or ())})  # type: ignore[arg-type]  # argparse has no types
-        if options.base and options.base == options.model:
-            raise UsageProblem(f"--base {options.base}: is the candidate itself; give the candidate with --model")
-        if options.base and options.adapter:
-            raise UsageProblem(
-                "--base beside --adapter: give --model BASE --adapter DIR, or --base BASE --model CANDIDATE"
-            )
-        for path in map(Path, options.adapter if options.backend == "hf" else ()):
-            if not (path / "adapter_config.json").exists():
-                raise UsageProblem(f"--adapter {path}: holds no adapter_config.json; give the folder that PEFT saved")
-        if options.mmlu_dir and options.mmlu_revision:
-            raise UsageProblem("--mmlu-dir beside --mmlu-revision: give one source of MMLU")
+        lists: dict[str, object] = {name: tuple(found[name] or ()) for name in LISTS}  # type: ignore[arg-type]  # argparse has no types
+        options = cls(**found | lists)  # type: ignore[arg-type]  # argparse has no types
+        _refuse_contradictions(options)
         return options
 
     def spec(self) -> dict[str, Json]:
         """What enters the plan: everything but where the run and the store lie."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if name not in {"run_dir", "store"}} | {
-            "adapter": list(self.adapter)
-        }
+        lists: dict[str, Json] = {name: list(values.pop(name)) for name in LISTS}
+        return {name: value for name, value in values.items() if name not in {"run_dir", "store"}} | lists
 
 
 def add_options(parser: "pytest.Parser") -> None:
@@ -91,6 +87,33 @@ def add_options(parser: "pytest.Parser") -> None:
         metavar="DIR",
         type=existing,
         help="LoRA adapter to judge against the base; repeat it for several candidates",
+    )
+    add(
+        "sweep",
+        action="append",
+        metavar="AXIS=V,V|FILE|NAME",
+        help="train a candidate for each value, such as rank=8,16,32 (repeat it for a grid), for each point of a TOML "
+        "file, or for those of a sweep that ships, such as rank_by_target; trained once, then kept in --store",
+    )
+    add(
+        "train-config",
+        default=None,
+        metavar="FILE",
+        type=existing,
+        help="configuration that --sweep varies (default: the sweep file's, or the one of the demo)",
+    )
+    add(
+        "train-data",
+        default=None,
+        metavar="FILE",
+        type=existing,
+        help="rows that --sweep trains on, all of them, instead of the configuration's",
+    )
+    add(
+        "rank-by",
+        default=None,
+        metavar="SUITE[:METRIC]",
+        help="what ranks the points of --sweep (default: the sweep file's, or the first suite that asks for a gain)",
     )
     add(
         "base",
@@ -181,6 +204,23 @@ def make_backend(options: Options) -> Backend:
     from harness.backends.hf import HfBackend
 
     return HfBackend(device=options.device, batch_size=options.batch_size)
+
+
+def _refuse_contradictions(options: Options) -> None:
+    if options.base and options.base == options.model:
+        raise UsageProblem(f"--base {options.base}: is the candidate itself; give the candidate with --model")
+    if options.base and options.adapter:
+        raise UsageProblem("--base beside --adapter: give --model BASE --adapter DIR, or --base BASE --model CANDIDATE")
+    if options.base and options.sweep:
+        raise UsageProblem("--base beside --sweep: a sweep trains on --model; give --model BASE --sweep ...")
+    for name in ("train_config", "train_data", "rank_by"):
+        if getattr(options, name) and not options.sweep:
+            raise UsageProblem(f"--{name.replace('_', '-')}: has no use without --sweep; add --sweep rank=8,16")
+    for path in map(Path, options.adapter if options.backend == "hf" else ()):
+        if not (path / "adapter_config.json").exists():
+            raise UsageProblem(f"--adapter {path}: holds no adapter_config.json; give the folder that PEFT saved")
+    if options.mmlu_dir and options.mmlu_revision:
+        raise UsageProblem("--mmlu-dir beside --mmlu-revision: give one source of MMLU")
 
 
 def reference(text: str) -> str:

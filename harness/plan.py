@@ -7,10 +7,21 @@ from typing import Any
 from harness.errors import BadSpec
 from harness.fingerprint import digest
 from harness.gates import Gate
-from harness.suite import Measurable
+from harness.suite import Measurable, Suite
+from harness.sweeps import Point, Ranking, in_confirm, ranked_by
 from harness.types import Example, Json, ModelRef
 
-__all__ = ["MEASURED", "SCHEMA_VERSION", "Item", "Plan", "PlannedSuite", "gate_from", "plan_suite"]
+__all__ = [
+    "MEASURED",
+    "SCHEMA_VERSION",
+    "Item",
+    "Plan",
+    "PlannedSuite",
+    "gate_from",
+    "plan_ranking",
+    "plan_suite",
+    "system_text",
+]
 
 SCHEMA_VERSION = 1
 MEASURED = "measured"
@@ -71,6 +82,8 @@ class Plan:
         items: one verdict each.
         options: what was asked for, as JSON values.
         partial_reasons: why this is less than the whole gate; empty when it is the whole.
+        points: of the sweep; their models are among `models`.
+        ranking: what ranks the points; None without a sweep.
     """
 
     suites: tuple[PlannedSuite, ...]
@@ -78,6 +91,8 @@ class Plan:
     items: tuple[Item, ...]
     options: Mapping[str, Json]
     partial_reasons: tuple[str, ...] = ()
+    points: tuple[Point, ...] = ()
+    ranking: Ranking | None = None
 
     def suite(self, name: str) -> PlannedSuite:
         """The planned suite of that name."""
@@ -90,6 +105,7 @@ class Plan:
             "suites": [planned.spec() for planned in self.suites],
             "models": [_model_spec(model) for model in self.models],
             "items": [asdict(item) for item in self.items],
+            "sweep": self._sweep(),
         }
         return {
             "schema_version": SCHEMA_VERSION,
@@ -97,6 +113,22 @@ class Plan:
             "partial": bool(self.partial_reasons),
             "partial_reasons": list(self.partial_reasons),
             **promise,
+        }
+
+    def _sweep(self) -> dict[str, Json] | None:
+        if self.ranking is None:
+            return None
+        return {
+            "rank_by": {"suite": self.ranking.suite, "metric": self.ranking.metric},
+            "points": [
+                {
+                    "model": point.name,
+                    "settings": dict(point.settings),
+                    "job": point.job,
+                    "parameters": point.parameters,
+                }
+                for point in self.points
+            ],
         }
 
 
@@ -119,6 +151,35 @@ def plan_suite(suite: Measurable, limit: int | None) -> PlannedSuite:
         except BadSpec as error:
             raise BadSpec(f"suite {suite.name!r}: {error}") from error
     return PlannedSuite(suite, everything if limit is None else suite.plan(limit), len(everything))
+
+
+def system_text(suites: Sequence[PlannedSuite]) -> str:
+    """The one system text that suites ask adapters with; empty when there is none, or several."""
+    asked = [planned.suite for planned in suites]
+    texts = {suite.render.system for suite in asked if isinstance(suite, Suite) and suite.uses_adapter_prompt} - {""}
+    return texts.pop() if len(texts) == 1 else ""
+
+
+def plan_ranking(suites: Sequence[PlannedSuite], points: Sequence[Point], wanted: str) -> Ranking:
+    """What ranks the points.
+
+    Raises:
+        BadSpec: nothing can, or a gate of the ranking suite cannot be shown with half of its rows.
+    """
+    name, metric = ranked_by([planned.suite for planned in suites], wanted)
+    planned = next(each for each in suites if each.name == name)
+    confirm = sum(map(in_confirm, planned.examples))
+    if confirm in (0, len(planned.examples)):
+        raise BadSpec(
+            f"--sweep: the {len(planned.examples)} rows of suite {name!r} are too few to choose and to confirm"
+        )
+    for gate in planned.suite.gates if planned.whole else ():
+        try:
+            if gate.kind != "drop":
+                gate.refuse_undecidable(confirm)
+        except BadSpec as error:
+            raise BadSpec(f"suite {name!r}, confirm half of a sweep: {error}") from error
+    return Ranking(name, metric, {point.name: point.parameters for point in points})
 
 
 def gate_from(spec: Mapping[str, Any]) -> Gate:

@@ -16,11 +16,12 @@ import pytest
 from harness.collected import Collected, Reports
 from harness.errors import HarnessError, UsageProblem
 from harness.gates import Gate
-from harness.options import Options, add_options, models
+from harness.options import Options, add_options
 from harness.plan import Item
 from harness.progress import TerminalProgress
 from harness.session import GateSession, items_of
 from harness.suite import Measurable
+from harness.sweeps import Sweep
 from harness.types import Outcome, Verdict
 
 __all__ = ["EXIT_CODES", "FINISHED", "INTERRUPTED"]
@@ -36,6 +37,10 @@ FINISHED = pytest.StashKey[tuple[Path, Any]]()
 
 class Hooks:
     """Hooks that this plugin offers."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_tunegate_sweep(self, options: Options) -> Sweep | None:
+        """Turn `options.sweep` into candidates that are trained when they are first measured."""
 
     @pytest.hookspec(firstresult=True)
     def pytest_tunegate_report(self, run_dir: Path) -> str | None:
@@ -70,8 +75,14 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Listen to reports with the session's state at hand."""
-    session.config.pluginmanager.register(Reports(session.config.stash[STATE]), "tunegate-reports")
+    """Listen to reports with the session's state at hand; find out who trains."""
+    config, state = session.config, session.config.stash[STATE]
+    config.pluginmanager.register(Reports(state), "tunegate-reports")
+    options = state.gates.options
+    if not options.sweep or hasattr(config, "workerinput"):
+        return
+    with _usage_errors():
+        state.gates.use(config.hook.pytest_tunegate_sweep(options=options))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -82,7 +93,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if hasattr(metafunc.config, "workerinput"):
         raise pytest.Collector.CollectError("gate suites share one model in one process: run them without -n")
     state = metafunc.config.stash[STATE]
-    base, *candidates = [model.name for model in models(state.gates.options)]
+    base, *candidates = state.gates.names
     gates = items_of(suite, len(candidates))
     metafunc.parametrize("gate", gates, ids=[str(gate) for gate in gates])
     metafunc.parametrize("candidate", candidates or [base], indirect=True, scope="session")
@@ -124,9 +135,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if state.gates.plan is None or session.config.option.collectonly:
         return
     with _usage_errors():
-        run_dir = state.gates.start(
-            ["pytest", *session.config.invocation_params.args], TerminalProgress(session.config)
-        )
+        screen = TerminalProgress(session.config)
+        run_dir = state.gates.start(["pytest", *session.config.invocation_params.args], screen, screen)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupted)  # a machine that is taken back is an interruption like Ctrl-C
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
@@ -183,6 +193,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     outcome = state.gates.finish()
     run_dir = state.gates.evaluator.run.path
     session.config.stash[FINISHED] = (run_dir, state.gates.finished)
+    if exitstatus == pytest.ExitCode.TESTS_FAILED and state.failed <= state.gates.spared:
+        exitstatus = pytest.ExitCode.OK  # only points that another one beat are below their gates
     session.exitstatus = EXIT_CODES[outcome] or exitstatus
 
 
@@ -198,6 +210,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     run_dir, run = config.stash[FINISHED]
     line = config.hook.pytest_tunegate_report(run_dir=run_dir)
     terminalreporter.ensure_newline()
+    if run["sweep"]:
+        terminalreporter.write_line(f"trained: {run['trained']}; {_sweep_line(run['sweep'])}")
     if not config.hook.pytest_tunegate_verdicts(run=run, color=terminalreporter.hasmarkup):
         partial = " (partial: not the whole gate)" if run["partial"] else ""
         terminalreporter.write_line(f"outcome: {run['outcome']}{partial}", bold=True)
@@ -230,6 +244,16 @@ def _is_gate(item: pytest.Function) -> bool:
 def _planned(item: pytest.Function) -> Item:
     params = item.callspec.params
     return Item(item.nodeid, item.module.suite.name, str(params["gate"]), str(params["candidate"]))
+
+
+def _sweep_line(sweep: Mapping[str, Any]) -> str:
+    points = {point["model"]: point for point in sweep["points"]}
+    if sweep["winner"] is None:
+        return "no point could be ranked"
+    best = points[sweep["winner"]]["select"]
+    small = f"; smallest that is not shown to be worse: {sweep['smallest']}" if sweep["smallest"] else ""
+    ranked = sum(point["select"] is not None for point in points.values())
+    return f"winner: {sweep['winner']}, best of {ranked} on the select half ({best:.1%}){small}"
 
 
 def _narrowing(config: pytest.Config) -> list[str]:

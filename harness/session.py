@@ -12,16 +12,17 @@ from pathlib import Path
 
 from harness.answers import Progress
 from harness.decide import undecided
-from harness.document import environment, model_json, result_json, verdict_json
+from harness.document import environment, model_json, result_json, sweep_json, verdict_json
 from harness.errors import UsageProblem
 from harness.evaluator import Evaluator
 from harness.fingerprint import digest
 from harness.gates import Gate, aggregate
 from harness.options import Options, make_backend, models
-from harness.plan import MEASURED, SCHEMA_VERSION, Item, Plan, plan_suite
+from harness.plan import MEASURED, SCHEMA_VERSION, Item, Plan, plan_ranking, plan_suite, system_text
 from harness.runs import PLAN_FILE, RECORDS, RunDirectory, new_run_path, sha256
 from harness.store import Store
 from harness.suite import Measurable
+from harness.sweeps import Choice, Point, Ranking, Screen, Sweep
 from harness.types import Json, Outcome, Verdict
 
 __all__ = ["GateSession", "items_of"]
@@ -35,19 +36,47 @@ class GateSession:
 
     Attributes:
         options: from the command line.
+        sweep: what trains candidates; None without `--sweep`.
         plan: set by `make_plan`; None while no gate is selected.
         evaluator: set by `start`.
         verdicts: by node id, as gates decide.
         problems: by node id, why an item cannot count although its gate may have decided.
         finished: run.json, once written.
+        trained: points trained in this session.
+        spared: node ids whose verdicts are left out because another point won.
     """
 
     options: Options
+    sweep: Sweep | None = None
     plan: Plan | None = None
     evaluator: Evaluator | None = None
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     finished: Mapping[str, Json] | None = None
+    trained: int = 0
+    spared: frozenset[str] = frozenset()
+
+    def use(self, sweep: Sweep | None) -> None:
+        """Take the points of `sweep` as candidates.
+
+        Raises:
+            UsageProblem: nobody offers a sweep, it has no points, or one is called like another model.
+        """
+        if sweep is None:
+            raise UsageProblem("--sweep: nothing here trains; implement pytest_tunegate_sweep in the top conftest.py")
+        if not sweep.names:
+            asked = " ".join(self.options.sweep)
+            raise UsageProblem(f"--sweep {asked}: holds no points; a sweep needs at least one")
+        if both := {model.name for model in models(self.options)} & set(sweep.names):
+            raise UsageProblem(
+                f"--sweep: a point is called {min(both)!r} like another model; rename the adapter's folder"
+            )
+        self.sweep = sweep
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the models: the base, the candidates, the points of the sweep."""
+        return *(model.name for model in models(self.options)), *(self.sweep.names if self.sweep else ())
 
     def make_plan(self, suites: Mapping[str, Measurable], items: Sequence[Item], partial: Sequence[str]) -> Plan:
         """Read the data of every selected suite and write down what is promised.
@@ -67,16 +96,23 @@ class GateSession:
             for suite in planned
             if not suite.whole
         ]
+        given, ranking = models(self.options), None
+        points: tuple[Point, ...] = ()
+        if self.sweep:
+            points = self.sweep.plan(given[0], system_text(planned))
+            ranking = plan_ranking(planned, points, self.options.rank_by or self.sweep.rank_by)
         self.plan = Plan(
             suites=planned,
-            models=models(self.options),
+            models=(*given, *(point.model for point in points)),
             items=tuple(items),
             options=self.options.spec(),
             partial_reasons=(*partial, *short),
+            points=points,
+            ranking=ranking,
         )
         return self.plan
 
-    def start(self, command: Sequence[str], progress: Progress) -> Path:
+    def start(self, command: Sequence[str], progress: Progress, screen: Screen) -> Path:
         """Open store and run directory; from here on only a receipt makes the run count.
 
         Raises:
@@ -85,7 +121,13 @@ class GateSession:
         assert self.plan is not None
         store = Store(self.options.store)
         run = RunDirectory.open(self.options.run_dir or new_run_path(RUNS), self.plan, command)
-        self.evaluator = Evaluator(self.plan, run, store, lambda: make_backend(self.options), progress)
+        points = {point.name for point in self.plan.points}
+
+        def prepare(name: str) -> None:
+            if self.sweep and name in points:
+                self.trained += self.sweep.train(name, screen)
+
+        self.evaluator = Evaluator(self.plan, run, store, lambda: make_backend(self.options), prepare, progress)
         return run.path
 
     def verdict(self, node: str) -> Verdict:
@@ -120,7 +162,10 @@ class GateSession:
         assert self.plan is not None
         assert self.evaluator is not None
         evaluator, run = self.evaluator, self.evaluator.run
-        verdicts = [self._final(item) for item in self.plan.items]
+        verdicts, choice = [self._final(item) for item in self.plan.items], None
+        if self.plan.ranking:
+            choice = self.plan.ranking.choose(evaluator.results)
+            verdicts = self._settled(verdicts, self.plan.ranking, choice)
         outcome = aggregate(verdicts)
         document: dict[str, Json] = {
             "schema_version": SCHEMA_VERSION,
@@ -131,12 +176,21 @@ class GateSession:
             "models": [model_json(model) for model in evaluator.models],
             "results": self._results(evaluator),
             "verdicts": [verdict_json(item.node, final) for item, final in zip(self.plan.items, verdicts, strict=True)],
+            "trained": self.trained,
+            "sweep": sweep_json(choice, self.plan.points) if choice else None,
             "receipt": _receipt(evaluator),
         }
         run.finish(document)
         evaluator.store.close()
         self.finished = document
         return outcome
+
+    def _settled(self, verdicts: Sequence[Verdict], ranking: Ranking, choice: Choice) -> list[Verdict]:
+        assert self.plan is not None
+        settled = ranking.settle(verdicts, choice)
+        changed = zip(self.plan.items, verdicts, settled, strict=True)
+        self.spared = frozenset(item.node for item, before, after in changed if before.advisory != after.advisory)
+        return settled
 
     def _results(self, evaluator: Evaluator) -> list[Json]:
         assert self.plan is not None

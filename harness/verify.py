@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from harness.keep import PassedByBase
 from harness.plan import MEASURED, SCHEMA_VERSION, gate_from
 from harness.records import read_rows
 from harness.runs import PLAN_FILE, RECORDS, RUN_FILE, record_name, sha256
+from harness.sweeps import Ranking
 from harness.types import Estimate, Outcome, Row, SuiteResult, Verdict
 
 __all__ = ["Verified", "verify"]
@@ -65,6 +66,8 @@ def _verified(run_dir: Path, plan_bytes: bytes, plan: Document, run: Document) -
             verdict, fault = _recomputed(plan, item, written, results)
             verdicts.append(verdict)
             found += [fault] if fault else []
+        verdicts, faults = _settled(plan, run, verdicts, results)
+        found += faults
     outcome = Outcome.INVALID if found else aggregate(verdicts)
     if not found and outcome.value != run["outcome"]:
         found.append(f"outcome: run.json says {run['outcome']}, the verdicts make it {outcome}")
@@ -90,7 +93,7 @@ def _read(run_dir: Path) -> tuple[bytes, Document, Document]:
 
 
 def _plan_faults(plan_bytes: bytes, plan: Document, run: Document) -> Iterator[str]:
-    promise = {key: plan[key] for key in ("options", "suites", "models", "items")}
+    promise = {key: plan[key] for key in ("options", "suites", "models", "items", "sweep")}
     if plan["digest"] != digest(promise):
         yield "plan.json: does not match its own digest; it was edited"
     if run["receipt"]["plan_sha256"] != sha256(plan_bytes) or run["plan"] != plan:
@@ -175,21 +178,43 @@ def _recomputed(
     plan: Document, item: Document, written: Document, results: Mapping[tuple[str, str], SuiteResult]
 ) -> tuple[Verdict, str]:
     """The item's verdict, and a fault when run.json says otherwise. An INVALID one is believed: it is never green."""
-    claimed = _claimed(written)
-    if written["outcome"] in UNMEASURED:
-        return claimed, ""
     suite, base = _suite(plan, item["suite"]), plan["models"][0]["name"]
     gate = _gate(suite, item["gate"])
+    claimed = replace(_claimed(written), advisory=bool(gate and gate.advisory), model=item["model"])
+    if written["outcome"] in UNMEASURED:
+        return claimed, ""
+    ranking = Ranking.read(plan["sweep"])
+    confirm = ranking is not None and ranking.confirms(gate, suite=item["suite"], model=item["model"])
     try:
         candidate = None if item["model"] == base else results[item["suite"], item["model"]]
-        verdict = decide(gate, results[item["suite"], base], candidate, chance=suite["chance"])
+        verdict = decide(gate, results[item["suite"], base], candidate, chance=suite["chance"], confirm=confirm)
     except KeyError:
         return claimed, f"{item['node']}: {written['outcome']} without records"
     except HarnessError as error:
         return claimed, f"{item['node']}: {written['outcome']}, but it cannot be decided: {error}"
     again = verdict_json(item["node"], verdict)
-    wrong = [key for key, value in again.items() if not _equal(written.get(key, MISSING), value)]
+    wrong = [key for key, value in again.items() if key != "advisory" and not _equal(written.get(key, MISSING), value)]
     return verdict, f"{item['node']}: {', '.join(wrong)} not as the records give ({verdict.outcome})" if wrong else ""
+
+
+def _settled(
+    plan: Document, run: Document, verdicts: list[Verdict], results: Mapping[tuple[str, str], SuiteResult]
+) -> tuple[list[Verdict], list[str]]:
+    """The verdicts as the sweep's choice leaves them, and what run.json says otherwise about either."""
+    ranking, found = Ranking.read(plan["sweep"]), []
+    if ranking is None:
+        if run["sweep"] is not None:
+            found.append("sweep: run.json tells of a sweep that was not planned")
+    else:
+        choice = ranking.choose(results)
+        verdicts = ranking.settle(verdicts, choice)
+        said = run["sweep"] or {}
+        wrong = [key for key, value in choice.spec().items() if not _equal(said.get(key, MISSING), value)]
+        found += [f"sweep: {', '.join(wrong)} not as the records give (winner: {choice.winner})"] if wrong else []
+    for written, verdict in zip(run["verdicts"], verdicts, strict=True):
+        if written["advisory"] is not verdict.advisory:
+            found.append(f"{written['node']}: advisory is {written['advisory']}, it must be {verdict.advisory}")
+    return verdicts, found
 
 
 def _claimed(written: Document) -> Verdict:
@@ -210,6 +235,11 @@ def _gate(suite: Document, text: str) -> Gate | None:
 
 
 def _equal(one: object, other: object) -> bool:
+    """Equal but for the last digits of numbers, however deep."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_equal, one, other))
     if isinstance(one, float) and isinstance(other, float):
         return abs(one - other) <= TOLERANCE
     return one == other

@@ -1,0 +1,233 @@
+"""A sweep: configurations that are trained as candidates, ranked on one half of the rows, confirmed on the other.
+
+The best of many looks better than it is on the rows that it was chosen by. So one suite's rows are split in two by a
+hash: the *select* half ranks the points, the *confirm* half decides about gains and absolute rates, for every point
+alike. Gates that bound a drop use all rows. The sweep's outcome is its winner's.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+from harness.compare import Comparison, scores
+from harness.errors import BadSpec, Incomparable, NotMeasured
+from harness.gates import Gate
+from harness.suite import Measurable
+from harness.types import Example, Json, ModelRef, Outcome, Row, SuiteResult, Verdict
+
+__all__ = ["Choice", "Point", "PointChoice", "Ranking", "Screen", "Sweep", "confirm_half", "in_confirm", "ranked_by"]
+
+CONFIDENCE = 0.90
+"""Two-sided; one bound of it is a one-sided 95 % bound."""
+
+
+class Screen(Protocol):
+    """Where training shows how far it is."""
+
+    @property
+    def live(self) -> bool:
+        """Whether somebody watches: a terminal that can redraw its lines."""
+
+    def say(self, line: str) -> None:
+        """Print one line that stays."""
+
+    def draw(self, text: str) -> None:
+        """Print text as it is, control sequences included; only while `live`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One configuration of a sweep.
+
+    Attributes:
+        name: readable id, such as `r16-all-linear`.
+        model: what is measured once it is trained.
+        settings: what distinguishes it from the other points, by dotted key of the training configuration.
+        job: content hash of configuration, data and base.
+        parameters: that it trains, counted from the configuration alone; None for an unknown architecture.
+    """
+
+    name: str
+    model: ModelRef
+    settings: Mapping[str, Json]
+    job: str
+    parameters: int | None
+
+
+class Sweep(Protocol):
+    """What the gate needs of whoever trains."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The points' names, in order, at least one."""
+
+    @property
+    def rank_by(self) -> str:
+        """Which suite's metric ranks the points, as `suite` or `suite:metric`; empty to let the gates say."""
+
+    def plan(self, base: ModelRef, system: str) -> tuple[Point, ...]:
+        """The points, trained on `base`, with the system text that the suites ask with (empty: the configuration's).
+
+        Raises:
+            UsageProblem: data, configuration or base cannot be used.
+        """
+
+    def train(self, name: str, screen: Screen) -> bool:
+        """Train a point, unless that was done before; True when it was trained now.
+
+        Raises:
+            HarnessError: training failed; the sweep goes on without this point.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class PointChoice:
+    """How one point stands: its mean score on the select half, and its distance to the winner on the confirm half.
+
+    All numbers are None for a point that was not measured whole.
+    """
+
+    model: str
+    select: float | None
+    behind: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the ranking came to.
+
+    Attributes:
+        winner: best mean on the select half; of equal ones the smallest, then the first. None when none was measured.
+        smallest: fewest trained parameters among the points that are not shown, at one-sided 95 %, to be worse than
+            the winner on the confirm half.
+        select_rows, confirm_rows: sizes of the halves.
+        points: in the plan's order.
+    """
+
+    winner: str | None
+    smallest: str | None
+    select_rows: int
+    confirm_rows: int
+    points: tuple[PointChoice, ...]
+
+    def spec(self) -> dict[str, Json]:
+        """As JSON values."""
+        return asdict(self) | {"points": [asdict(point) for point in self.points]}
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Which metric of which suite ranks which points (name -> trained parameters, None when unknown)."""
+
+    suite: str
+    metric: str
+    points: Mapping[str, int | None]
+
+    @classmethod
+    def read(cls, spec: Mapping[str, Any] | None) -> "Ranking | None":
+        """From `sweep` of plan.json."""
+        if spec is None:
+            return None
+        points = {point["model"]: point["parameters"] for point in spec["points"]}
+        return cls(spec["rank_by"]["suite"], spec["rank_by"]["metric"], points)
+
+    def confirms(self, gate: Gate | None, *, suite: str, model: str) -> bool:
+        """Whether this gate is decided on the confirm half: gains and rates of the points on the ranking suite."""
+        return gate is not None and gate.kind != "drop" and suite == self.suite and model in self.points
+
+    def choose(self, results: Mapping[tuple[str, str], SuiteResult]) -> Choice:
+        """Rank the points by what was measured, by suite and model."""
+        measured = {name: results[self.suite, name] for name in self.points if (self.suite, name) in results}
+        select = {name: self._mean(result) for name, result in measured.items()}
+        order = list(self.points)
+        ranked = sorted(
+            (name for name, value in select.items() if value is not None),
+            key=lambda name: (-(select[name] or 0.0), *self._size(name), order.index(name)),
+        )
+        winner = ranked[0] if ranked else None
+        points = tuple(self._beside(measured, winner, name, select.get(name)) for name in order)
+        equal = [point.model for point in points if point.high is not None and point.high >= 0]
+        sized = [name for name in equal if self.points[name] is not None]
+        rows = next(iter(measured.values())).rows if measured else ()
+        confirm = sum(in_confirm(row) for row in rows)
+        return Choice(
+            winner=winner,
+            smallest=min(sized, key=self._size) if len(sized) == len(equal) and sized else None,
+            select_rows=len(rows) - confirm,
+            confirm_rows=confirm,
+            points=points,
+        )
+
+    def settle(self, verdicts: Sequence[Verdict], choice: Choice) -> list[Verdict]:
+        """The verdicts with those of the points that did not win made advisory, unless they were never run."""
+        return [
+            replace(verdict, advisory=True) if self._spared(verdict, choice.winner) else verdict for verdict in verdicts
+        ]
+
+    def _spared(self, verdict: Verdict, winner: str | None) -> bool:
+        lost = winner is not None and verdict.model in self.points and verdict.model != winner
+        return lost and verdict.outcome is not Outcome.NOT_RUN
+
+    def _mean(self, result: SuiteResult) -> float | None:
+        rows = tuple(row for row in result.rows if not in_confirm(row))
+        try:
+            known = [value for value in scores(replace(result, rows=rows), self.metric) if value is not None]
+        except NotMeasured:
+            return None
+        return sum(known) / len(known) if known and len(known) == len(rows) else None
+
+    def _beside(
+        self, measured: Mapping[str, SuiteResult], winner: str | None, name: str, select: float | None
+    ) -> PointChoice:
+        if winner is None or select is None:
+            return PointChoice(name, select)
+        try:
+            seen = Comparison(confirm_half(measured[winner]), confirm_half(measured[name])).delta(
+                self.metric, CONFIDENCE
+            )
+        except (NotMeasured, Incomparable):
+            return PointChoice(name, select)
+        return PointChoice(name, select, seen.value, seen.low, seen.high)
+
+    def _size(self, name: str) -> tuple[bool, int]:
+        parameters = self.points[name]
+        return parameters is None, parameters or 0
+
+
+def in_confirm(row: Row | Example) -> bool:
+    """Whether a row belongs to the confirm half; rows of one cluster stay together."""
+    return hashlib.sha256((row.cluster or row.id).encode()).digest()[0] >= 128  # noqa: PLR2004  # half of a byte's values
+
+
+def confirm_half(result: SuiteResult) -> SuiteResult:
+    """The result on its confirm rows alone."""
+    return replace(result, rows=tuple(row for row in result.rows if in_confirm(row)))
+
+
+def ranked_by(suites: Sequence[Measurable], wanted: str) -> tuple[str, str]:
+    """Suite and metric that rank the points.
+
+    Args:
+        suites: that are going to be measured.
+        wanted: `suite`, `suite:metric`, or empty for the first suite that asks for a gain, else for a rate.
+
+    Raises:
+        BadSpec: there is none of that name, or only suites that keep what the base passes.
+    """
+    able = {suite.name: suite for suite in suites if suite.keep is None}
+    if wanted:
+        name, _, metric = wanted.partition(":")
+        if name not in able or (metric and metric not in able[name].metric_names):
+            known = ", ".join(f"{suite.name}:{each}" for suite in able.values() for each in suite.metric_names)
+            raise BadSpec(f"--rank-by {wanted}: no such suite and metric in this run; known: {known or 'none'}")
+        return name, metric or able[name].metric_names[0]
+    tests: Sequence[Callable[[Gate], bool]] = (lambda gate: gate.kind == "gain", lambda gate: gate.kind == "rate")
+    for test in tests:
+        for suite in able.values():
+            for gate in suite.gates:
+                if test(gate):
+                    return suite.name, gate.metric
+    raise BadSpec("--sweep: no suite of this run asks for a gain or a rate to rank by; name one with --rank-by")

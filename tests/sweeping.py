@@ -1,0 +1,68 @@
+"""A sweep of made-up points: `--sweep small=380:1000` answers 380 questions right and counts 1,000 parameters.
+
+In place of the number, `fails` makes training fail. What is trained is written to `trained.log`.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.errors import NotMeasured
+from harness.options import Options
+from harness.sweeps import Point, Screen
+from harness.types import ModelRef
+from tests.playground import make_model
+
+__all__ = ["CONFTEST", "FakeSweep"]
+
+CONFTEST = """
+import harness.session
+from tests.playground import FakeBackend
+from tests.sweeping import FakeSweep
+harness.session.make_backend = lambda options: FakeBackend()
+pytest_plugins = ["harness.plugin"]
+def pytest_tunegate_sweep(options): return FakeSweep(options)
+"""
+
+
+@dataclass(frozen=True)
+class FakeSweep:
+    """Implements `harness.sweeps.Sweep` with the models of the playground."""
+
+    options: Options
+    rank_by: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What stands before `=`."""
+        return tuple(word.partition("=")[0] for word in self.options.sweep if word != "none")
+
+    def plan(self, base: ModelRef, system: str) -> tuple[Point, ...]:  # noqa: ARG002
+        """A point for each word."""
+        return tuple(self._point(base, word) for word in self.options.sweep)
+
+    def train(self, name: str, screen: Screen) -> bool:
+        """Make the model's folder, once."""
+        right = self._words()[name].partition(":")[0]
+        if right == "fails":
+            raise NotMeasured(f"training {name} failed: loss is nan")
+        folder = self._folder(name)
+        if folder.exists():
+            return False
+        make_model(folder, right=int(right))
+        screen.say(f"trained {name}")
+        with Path("trained.log").open("a") as log:
+            log.write(f"{name}\n")
+        return True
+
+    def _words(self) -> dict[str, str]:
+        return dict(word.split("=") for word in self.options.sweep)
+
+    def _folder(self, name: str) -> Path:
+        return self.options.store / "adapters" / name
+
+    def _point(self, base: ModelRef, word: str) -> Point:
+        name, _, rest = word.partition("=")
+        size = rest.partition(":")[2]
+        rate = {"optim.learning_rate": int(size) / 1e6} if size else {}
+        model = replace(base, name=name, adapter=str(self._folder(name)))
+        return Point(name, model, rate, job=name, parameters=int(size) if size else None)

@@ -1,0 +1,140 @@
+"""One training as a process of its own, done once: its folder is named by everything that decides the adapter.
+
+    <hash>/         the adapter, whole or not there
+    <hash>.toml     its configuration, for `python -m trainers <hash>.toml --out <hash>`
+    <hash>.log      what the training said
+    <hash>.failed   why it is invalid; remove it to try again
+
+A process that is killed leaves a training that ends by itself, or none; whoever comes next waits for it or goes on.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import NotMeasured, UsageProblem
+from harness.sweeps import Screen
+from trainers.config import TrainConfig
+from trainers.product import finished_job
+
+__all__ = ["Job", "to_toml", "train"]
+
+INVALID = 11
+"""Exit code of a training that would fail again: it diverged, or its base or rows are unfit."""
+POLL_S = 0.2
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A named training. `out` is the folder of the adapter, in a folder of its own kind."""
+
+    name: str
+    config: TrainConfig
+    out: Path
+
+    def beside(self, suffix: str) -> Path:
+        """The file of that suffix beside the adapter's folder."""
+        return self.out.with_name(self.out.name + suffix)
+
+
+def train(job: Job, screen: Screen, *, place: str) -> bool:
+    """Train, unless that was done before.
+
+    Args:
+        job: what to train, and where to.
+        screen: shows how far it is.
+        place: which of how many, for people.
+
+    Returns:
+        True when it was trained now.
+
+    Raises:
+        NotMeasured: training failed, now or before.
+        HarnessError: the adapter was damaged, or its folder cannot be made.
+    """
+    if finished_job(job.out) is not None:
+        return False
+    failed = job.beside(".failed")
+    if failed.exists():
+        reason = failed.read_text(encoding="utf-8").strip()
+        raise NotMeasured(f"training {job.name} failed before: {reason}; remove {failed} to try again")
+    try:
+        job.out.parent.mkdir(parents=True, exist_ok=True)
+        job.beside(".toml").write_text(to_toml(job.config.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
+    except OSError as error:
+        raise UsageProblem(f"{job.out.parent}: cannot be written ({error.strerror}); give another --store") from error
+    screen.say(f"training {job.name} ({place})")
+    started = time.monotonic()
+    code, reason = _run(job, screen)
+    if code == INVALID:
+        failed.write_text(reason + "\n", encoding="utf-8")
+    if code != 0:
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        raise NotMeasured(f"training {job.name} failed ({how}): {reason}; all it said is in {job.beside('.log')}")
+    screen.say(f"trained {job.name} in {time.monotonic() - started:.0f} s")
+    return True
+
+
+def to_toml(values: Mapping[str, Any]) -> str:
+    """A configuration as TOML: what has no table first, then the tables, one level deep."""
+    flat = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
+    tables = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+    lines = [f"{key} = {_toml_value(value)}" for key, value in flat.items()]
+    for name, table in tables.items():
+        lines += ["", f"[{name}]", *(f"{key} = {_toml_value(value)}" for key, value in table.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml_value(value: Any) -> str:  # noqa: ANN401  # any JSON value but null and objects
+    """JSON's texts, numbers, truth values and lists are TOML's too, but for one control character."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
+
+
+def _run(job: Job, screen: Screen) -> tuple[int, str]:
+    """Exit code of the training, and the last thing it said."""
+    command = [sys.executable, "-m", "trainers", str(job.beside(".toml")), "--out", str(job.out)]
+    log = job.beside(".log")
+    with log.open("ab") as written, log.open("rb") as read:  # a file, because a pipe would die with this process
+        read.seek(0, os.SEEK_END)
+        start = read.tell()
+        process = subprocess.Popen(  # noqa: S603  # our own module, a list of words, no shell
+            command, stdout=written, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=_environment(screen)
+        )
+        try:
+            for said in _followed(process, read):
+                screen.draw(said)
+        except BaseException:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
+        read.seek(start)
+        lines = [line.strip() for line in CONTROL.sub("\n", read.read().decode(errors="replace")).splitlines()]
+    told = [line.removeprefix("error: ") for line in lines if line]
+    return process.returncode, told[-1] if told else "no message"
+
+
+def _followed(process: "subprocess.Popen[bytes]", read: Any) -> Iterator[str]:  # noqa: ANN401  # an open file
+    """What the process writes, as it comes, until it ends."""
+    while True:
+        ended = process.poll() is not None
+        if said := read.read():
+            yield said.decode(errors="replace")
+        if ended:
+            return
+        time.sleep(POLL_S)
+
+
+def _environment(screen: Screen) -> dict[str, str]:
+    root = str(Path(__file__).parents[1])
+    inherited = os.environ.get("PYTHONPATH")
+    shown = {"TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1"} if screen.live else {}
+    return os.environ | shown | {"PYTHONPATH": os.pathsep.join([root, inherited] if inherited else [root])}
