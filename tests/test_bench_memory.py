@@ -16,7 +16,7 @@ from trainers.memory import Setup, footprint
 
 
 def test_points_cover_the_ground():
-    """Twelve points and more: both methods, three sizes, with checkpointing and without, several batches and lengths."""
+    """Twelve points and more: both methods, three sizes, checkpointing on and off, several batches and lengths."""
     found = points().values()
     assert len(found) >= 12
     assert {each.quantization for each in found} == {"none", "nf4"}

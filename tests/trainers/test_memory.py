@@ -55,6 +55,18 @@ def test_prediction_is_what_a_step_keeps_alive(case):
     assert moments["step"] == pytest.approx(found["step"], rel=0.01)
 
 
+def test_padding_repeats_keys_and_keeps_masks():
+    """A mask makes sdpa keep keys and values once for every query head, and its own bytes: predicted within 10 %."""
+    plain = replace(PLAIN, shape=replace(PLAIN.shape, heads=8, head_dim=32), batch=2, length=192)
+    found, predicted = [], []
+    for masked in (False, True):
+        setup = replace(plain, masked=masked)
+        run = {"batch": setup.batch, "length": setup.length, "autocast": True, "padded": masked}
+        found.append(step_bytes(_built(setup), **run)["kept"])
+        predicted.append(footprint(setup).allocated)
+    assert predicted[1] - predicted[0] == pytest.approx(found[1] - found[0], rel=0.1)
+
+
 def test_checkpointing_a_quantised_base_is_predicted_from_above():
     """Where a CPU needs no dequantised copy, the prediction may be high, never low."""
     setup = replace(PLAIN, **NF4, checkpointing=True)
