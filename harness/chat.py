@@ -7,6 +7,7 @@ so that a prompt is the same today and tomorrow.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,10 @@ Tokenizer = Any
 
 _FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 _SENTENCEPIECE = ("tokenizer.model", "vocab.json", "merges.txt", "vocab.txt")
-_DATE = "26 Jul 2024"
+_TODAY = datetime(2024, 7, 26, tzinfo=UTC)
 """What templates that print a date are told: the date that the templates of Llama 3 fall back to themselves."""
+_CLOCK = ("%Y", "%y", "%m", "%B", "%b", "%d", "%-d", "%A", "%a", "%j", "%H", "%I", "%M", "%S", "%p")
+"""The parts of a date that templates ask for."""
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -71,13 +74,25 @@ def render(tokenizer: Tokenizer, messages: Sequence[Message], *, generation_prom
             [dict(message) for message in messages],
             tokenize=False,
             add_generation_prompt=generation_prompt,
-            date_string=_DATE,
+            date_string=_TODAY.strftime("%d %b %Y"),
+            chat_template=_timeless(tokenizer.chat_template),
         )
     except TemplateError as error:
         roles = ", ".join(message.get("role", "?") for message in messages)
         raise ModelProblem(f"the chat template refuses the roles {roles}: {_first_line(error)}") from error
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     return Prompt(text=text, token_ids=tuple(ids))
+
+
+def _timeless(template: str) -> str:
+    """`template` with a clock that stands still in place of the one that transformers gives it.
+
+    A function cannot be handed to a template, so the clock is a macro; the line break after it is trimmed away.
+    """
+    if "strftime_now" not in template:
+        return template
+    filled = "".join(f" | replace('{code}', '{_TODAY.strftime(code)}')" for code in _CLOCK)
+    return f"{{% macro strftime_now(form) %}}{{{{ form{filled} }}}}{{% endmacro %}}\n{template}"
 
 
 def template_digest(tokenizer: Tokenizer) -> str:

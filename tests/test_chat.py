@@ -37,6 +37,12 @@ def test_a_template_that_prints_a_date_prints_the_same_one_every_day():
     assert render(tokenizer, ASK).text == "26 Jul 2024 Hi"
 
 
+def test_a_template_that_asks_for_the_date_itself_is_told_the_same_one_every_day():
+    """Llama 3.2 and others call `strftime_now`, which is today unless something else is put in its place."""
+    text = "  {% if true %}\n{{ strftime_now('%d %b %Y') }}{% endif %}|{{ strftime_now('%A %-d %B, %H:%M') }}"
+    assert render(make_tokenizer(chat_template=text), ASK).text == "26 Jul 2024|Friday 26 July, 00:00"
+
+
 def test_roles_that_the_template_refuses_are_named():
     """Some templates know no system role; the message says which roles were given."""
     tokenizer = make_tokenizer(chat_template="{{ raise_exception('System role not supported') }}")

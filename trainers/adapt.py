@@ -14,6 +14,7 @@ from harness.errors import BadSpec, ModelProblem
 from harness.quiet import quiet
 from trainers.bases import Model, linear_names
 from trainers.encode import IGNORED_LABEL, EncodedRow
+from trainers.parameters import predicted_parameters
 from trainers.sections import Lora
 
 __all__ = ["adapt", "export", "notes"]
@@ -43,6 +44,7 @@ def adapt(model: Model, lora: Lora, *, rows: Sequence[EncodedRow], base: Path, s
 
     Raises:
         BadSpec: `lora.target_modules` names what the model has not, or `eva` has too few tokens to look at.
+        ModelProblem: the adapter that was made is not the one that was configured.
     """
     from transformers import set_seed
 
@@ -52,6 +54,7 @@ def adapt(model: Model, lora: Lora, *, rows: Sequence[EncodedRow], base: Path, s
         warnings.filterwarnings("ignore", "lora with eva initialization used", UserWarning)
         from peft import get_peft_model
 
+        predicted = predicted_parameters(model, lora)
         wrapped = get_peft_model(model, _peft_config(model, lora))
         match lora.variant:
             case "eva":
@@ -60,6 +63,12 @@ def adapt(model: Model, lora: Lora, *, rows: Sequence[EncodedRow], base: Path, s
                 _start_loftq(wrapped, base)
             case "pissa" | "olora":
                 wrapped.save_pretrained(start)
+    made = sum(tensor.numel() for tensor in wrapped.parameters() if tensor.requires_grad)
+    if made != predicted:
+        raise ModelProblem(
+            f"the adapter has {made} trainable parameters, and its configuration means {predicted}; "
+            "this architecture needs lora.target_modules by name"
+        )
     return wrapped
 
 

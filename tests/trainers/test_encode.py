@@ -44,6 +44,19 @@ def test_the_training_prompt_is_the_evaluation_prompt_token_for_token(tokenizer)
     assert encoded.input_ids[0] == tokenizer.bos_token_id
 
 
+def test_a_template_that_inserts_today_s_date_gives_the_same_prompt_on_another_day(monkeypatch):
+    """Trained on one day and asked on another, the prompt is the same, token for token."""
+    import transformers.utils.chat_template_utils as clock
+
+    dated = make_tokenizer(chat_template="{{ strftime_now('%d %b %Y') }}" + CHAT_TEMPLATE)
+    trained = encode_one(ROW, dated)
+    later = type("Later", (clock.datetime,), {"now": classmethod(lambda cls, tz=None: cls(2031, 1, 1, tzinfo=tz))})
+    monkeypatch.setattr(clock, "datetime", later)
+    asked = render(dated, ROW.prompt)
+    assert trained.input_ids[: len(asked.token_ids)] == asked.token_ids
+    assert set(trained.labels[: len(asked.token_ids)]) == {IGNORED_LABEL}
+
+
 @pytest.mark.filterwarnings("ignore:`gradient_checkpointing`:FutureWarning")
 def test_trl_would_build_the_same_ids_and_labels_from_prompt_and_completion(tokenizer, tmp_path, base):
     """Two independent ways to the same training rows: ours, and TRL's preparation of conversations."""

@@ -145,14 +145,53 @@ def curve(folder):
     return json.loads((folder / "training.json").read_text())["curve"]
 
 
-def test_accumulation_is_the_same_as_one_large_batch(config, tmp_path):
-    """Two passes of six rows make the step that one pass of twelve makes, though the rows differ in length."""
-    for name, sizes in {"one": (12, 1), "two": (6, 2), "four": (3, 4)}.items():
+def test_accumulation_is_the_same_as_one_large_batch(config, tmp_path, data):
+    """Four passes of four rows make the step that one pass of sixteen makes, though the rows differ in length."""
+    more = "".join(f'{{"input": "Say it {"again " * n}.", "output": "{"yes " * n}."}}\n' for n in (1, 2, 5, 9))
+    data.write_text(data.read_text() + more)
+    for name, sizes in {"one": (16, 1), "four": (4, 4), "sixteen": (1, 16)}.items():
         train(changed(config, batch_size=sizes[0], accumulation=sizes[1]), tmp_path / name)
-    (one,), (two,), (four,) = (curve(tmp_path / name) for name in ("one", "two", "four"))
-    assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
-    assert two["grad_norm"] == pytest.approx(one["grad_norm"], rel=1e-4)
+    (one,), (four,), (sixteen,) = (curve(tmp_path / name) for name in ("one", "four", "sixteen"))
+    assert four["loss"] == pytest.approx(one["loss"], rel=1e-5)
     assert four["grad_norm"] == pytest.approx(one["grad_norm"], rel=1e-4)
+    assert sixteen["grad_norm"] == pytest.approx(one["grad_norm"], rel=1e-4)
+
+
+def test_the_prompt_is_not_in_the_loss(config, base, tmp_path, data):
+    """The first loss is the base's mean over the tokens of the answers, worked out row by row; no prompt token."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from harness.chat import load_tokenizer
+    from trainers.bases import stop_ids
+    from trainers.encode import encode
+    from trainers.rows import read_rows
+
+    train(changed(config, batch_size=12), tmp_path / "out")
+    tokenizer, model = load_tokenizer(base), AutoModelForCausalLM.from_pretrained(base)
+    rows = encode(read_rows(data, system=config.system), tokenizer, stop_ids=stop_ids(base, tokenizer), max_length=256)
+    total, count = 0.0, 0
+    for row in rows:
+        answer = sum(label != -100 for label in row.labels)
+        with torch.inference_mode():
+            scores = model(torch.tensor([row.input_ids])).logits[0].log_softmax(dim=-1)
+        places = range(len(row.input_ids) - answer, len(row.input_ids))
+        total -= sum(float(scores[place - 1, row.input_ids[place]]) for place in places)
+        count += answer
+    assert curve(tmp_path / "out")[0]["loss"] == pytest.approx(total / count, rel=1e-4)
+
+
+@pytest.mark.parametrize("optimiser", ["adamw_8bit", "paged_adamw_8bit", "paged_adamw"])
+@pytest.mark.filterwarnings("ignore:Paged optimizers are not supported on CPU")
+def test_qlora_with_double_quantisation_and_8_bit_or_paged_adamw_ends_in_an_adapter(config, tmp_path, optimiser):
+    """The whole recipe of the guides on a CPU: the loss falls, and the harness takes what comes out."""
+    recipe = changed(
+        config, quantization={"kind": "nf4", "double": True}, optim={"name": optimiser}, lora={"rank": 8}, epochs=4
+    )
+    trained = train(recipe, tmp_path / "out")
+    assert identify(trained.model).quantization == "nf4"
+    points = curve(tmp_path / "out")
+    assert points[-1]["loss"] < points[0]["loss"] - 0.5
 
 
 def test_packing_isolates_its_rows(config, tmp_path):
