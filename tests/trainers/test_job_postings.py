@@ -40,9 +40,9 @@ def sentences(words):
 
 @cache
 def drawn(side, label, *parts):
-    """Sentences that 4,000 draws of each part give, in lower case and without punctuation."""
+    """Sentences that 6,000 draws of each part give, in lower case and without punctuation."""
     rng, words = random.Random(0), WORDS[side].parts[label]
-    said = (job_postings._fill(f"{{{part}}}", words, rng) for part in parts for _ in range(4_000))
+    said = (job_postings._fill(f"{{{part}}}", words, rng) for part in parts for _ in range(6_000))
     return {" ".join(re.findall(r"\w+", text.casefold())) for text in said}
 
 
