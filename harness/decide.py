@@ -1,10 +1,12 @@
 """From measurements to a verdict. The run and `verify` both come through here, so they cannot disagree by design."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.compare import Comparison
 from harness.errors import NotMeasured
 from harness.gates import Gate, measured
+from harness.prompting import best_prompt
 from harness.sweeps import confirm_half
 from harness.types import Outcome, SuiteResult, Verdict
 
@@ -12,7 +14,13 @@ __all__ = ["decide", "undecided"]
 
 
 def decide(
-    gate: Gate | None, base: SuiteResult, candidate: SuiteResult | None, *, chance: float, confirm: bool = False
+    gate: Gate | None,
+    base: SuiteResult,
+    candidate: SuiteResult | None,
+    *,
+    chance: float,
+    confirm: bool = False,
+    prompted: Sequence[SuiteResult] = (),
 ) -> Verdict:
     """Decide one item.
 
@@ -22,13 +30,15 @@ def decide(
         candidate: the candidate's, or None when the base itself is judged.
         chance: what guessing scores on the suite's headline metric.
         confirm: look at the confirm half of the rows alone, because the other half ranked the sweep.
+        prompted: the base's results with other prompting.
 
     Raises:
         NotMeasured: the base is below chance, so a comparison with it means nothing.
         Incomparable: the results differ in something that must be equal.
     """
     if confirm and candidate is not None:
-        half = decide(gate, confirm_half(base), confirm_half(candidate), chance=chance)
+        rows = [confirm_half(result) for result in prompted]
+        half = decide(gate, confirm_half(base), confirm_half(candidate), chance=chance, prompted=rows)
         where = f"{half.n} of {len(base.rows)} rows, the confirm half; the others ranked the sweep"
         return replace(half, reason=f"{half.reason}; decided on {where}")
     if gate is None:
@@ -38,7 +48,14 @@ def decide(
     sound = measured(base, chance=chance)
     if sound.observed is not None and sound.observed.high < chance:
         raise NotMeasured(f"suite {base.suite!r}: the base is no yardstick: {sound.reason}")
-    return gate.check(Comparison(base, candidate))
+    if gate.over == "base":
+        return gate.check(Comparison(base, candidate))
+    best = best_prompt(gate.metric, [base, *prompted])
+    verdict = gate.check(Comparison(best, candidate))
+    worth = "; prompting alone comes as far, the adapter is not worth it" if verdict.outcome is Outcome.FAIL else ""
+    return replace(
+        verdict, reason=f"over {best.model}, the best of {1 + len(prompted)} prompts: {verdict.reason}{worth}"
+    )
 
 
 def undecided(  # noqa: PLR0913  # the fields of a verdict that is not there

@@ -146,7 +146,7 @@ def _estimate(result: SuiteResult, metric: str) -> dict[str, Json]:
 
 
 def _plain(model: ModelRef) -> dict[str, Any]:
-    names: Sequence[str] = ("name", "base", "revision", "adapter", "quantization", "dtype", "fingerprint")
+    names: Sequence[str] = ("name", "base", "revision", "adapter", "quantization", "dtype", "prompting", "fingerprint")
     return {name: getattr(model, name) for name in names}
 
 

@@ -67,7 +67,15 @@ class Evaluator:
         gate = next((gate for gate in planned.suite.gates if str(gate) == item.gate), None)
         ranking = self.plan.ranking
         confirm = ranking is not None and ranking.confirms(gate, suite=item.suite, model=item.model)
-        return decide(gate, self.result(item.suite, base), candidate, chance=planned.suite.chance, confirm=confirm)
+        prompted = [self.result(item.suite, model.name) for model in self.plan.models if model.prompting]
+        return decide(
+            gate,
+            self.result(item.suite, base),
+            candidate,
+            chance=planned.suite.chance,
+            confirm=confirm,
+            prompted=prompted,
+        )
 
     def result(self, suite: str, model: str) -> SuiteResult:
         """The measurement of `suite` on `model`, taken now if it was not yet.

@@ -8,6 +8,7 @@ whatever the unscored rows would have shown.
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from math import ceil, isfinite
+from typing import Literal
 
 from harness import _reasons as reasons
 from harness.compare import Comparison, Transitions, Unscored, estimate, scores
@@ -43,9 +44,10 @@ class Gate:
         min_gain: a gain over the base of more than this must be shown; in (0, 1].
         confidence: two-sided; 0.90 decides one-sidedly at 95 %.
         advisory: shown, but left out of the run's outcome.
+        over: `best_prompt` takes a gain over the best of the base and its `--prompting` rows; else over the base.
 
     Raises:
-        BadSpec: no limit or several, or a number that is no rate.
+        BadSpec: no limit or several, a number that is no rate, or `over` beside another limit than `min_gain`.
     """
 
     metric: str
@@ -55,6 +57,7 @@ class Gate:
     min_gain: float | None = None
     confidence: float = _CONFIDENCE
     advisory: bool = False
+    over: Literal["base", "best_prompt"] = "base"
 
     def __post_init__(self) -> None:
         """Check the limit and the confidence."""
@@ -65,13 +68,17 @@ class Gate:
             raise BadSpec(f"gate on {self.metric!r}: give one of at_least, max_drop and min_gain, not {names}")
         for name, value in {**given, "confidence": self.confidence}.items():
             _refuse_no_rate(f"gate on {self.metric!r}: {name}", value)
+        if self.over not in ("base", "best_prompt") or (self.over != "base" and self.min_gain is None):
+            raise BadSpec(
+                f"gate on {self.metric!r}: over={self.over!r} goes with min_gain, and is 'base' or 'best_prompt'"
+            )
         if self.confidence == 1.0:
             raise BadSpec(f"gate on {self.metric!r}: confidence 1 needs endless data; use 0.90")
 
     def __str__(self) -> str:
         """`valid_json>=0.95`, `accuracy-drop<=0.02` or `exact_match-gain>=0.2`."""
         sign = {"rate": ">=", "drop": "-drop<=", "gain": "-gain>="}[self.kind]
-        return f"{self.metric}{sign}{self.limit:g}"
+        return f"{self.metric}{sign}{self.limit:g}{'' if self.over == 'base' else '-over-best-prompt'}"
 
     @property
     def kind(self) -> Bound:

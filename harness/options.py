@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 from harness.answers import AUTO
 from harness.backends import Backend
 from harness.errors import UsageProblem
+from harness.prompting import KINDS, prompted_models
 from harness.types import Json, ModelRef
 
 if TYPE_CHECKING:  # pytest is the caller; the command line works without it
     import pytest
 
-__all__ = ["BASE_NAME", "Options", "add_options", "make_backend", "models"]
+__all__ = ["BASE_NAME", "Options", "add_options", "make_backend", "models", "prompted"]
 
 BASE_NAME = "base"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-LISTS = ("adapter", "sweep")
-"""Options that may be repeated."""
+LISTS = ("adapter", "sweep", "prompting")
+"""Options that hold several values."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -38,6 +39,7 @@ class Options:
     train_config: str | None
     train_data: str | None
     rank_by: str | None
+    prompting: tuple[str, ...]
     device: str
     batch_size: int
     limit: int | None
@@ -114,6 +116,14 @@ def add_options(parser: "pytest.Parser") -> None:
         default=None,
         metavar="SUITE[:METRIC]",
         help="what ranks the points of --sweep (default: the sweep file's, or the first suite that asks for a gain)",
+    )
+    add(
+        "prompting",
+        default=(),
+        metavar="KIND,KIND",
+        type=prompting_kinds,
+        help="measure the base with other prompting beside the candidates: few-shot (worked examples), constrained "
+        "(decoding held to the suite's JSON schema)",
     )
     add(
         "base",
@@ -195,6 +205,11 @@ def models(options: Options) -> tuple[ModelRef, ...]:
     return base, *(replace(base, name=_name(folder, taken), adapter=folder) for folder in options.adapter)
 
 
+def prompted(options: Options) -> tuple[ModelRef, ...]:
+    """The base with each `--prompting`; measured, shown, and never a candidate."""
+    return prompted_models(models(options)[0], options.prompting)
+
+
 def make_backend(options: Options) -> Backend:
     """The backend that `--backend` names; loads nothing but code."""
     if options.backend == "scripted":
@@ -242,6 +257,14 @@ def folder(text: str) -> str:
     if not Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is no folder; check the path")
     return text
+
+
+def prompting_kinds(text: str) -> tuple[str, ...]:
+    """Converter: ways of prompting, joined by commas."""
+    kinds = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
+    if wrong := [kind for kind in kinds if kind not in KINDS]:
+        raise argparse.ArgumentTypeError(f"{wrong[0]!r} is no way of prompting; give {' or '.join(KINDS)}")
+    return kinds
 
 
 def commit(text: str) -> str:

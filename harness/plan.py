@@ -193,5 +193,5 @@ def gate_from(spec: Mapping[str, Any]) -> Gate:
 
 
 def _model_spec(model: ModelRef) -> dict[str, Json]:
-    names: Sequence[str] = ("name", "base", "revision", "adapter", "quantization", "dtype")
+    names: Sequence[str] = ("name", "base", "revision", "adapter", "quantization", "dtype", "prompting")
     return {name: getattr(model, name) for name in names}

@@ -114,10 +114,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if not planned:
             return
         plan = state.gates.make_plan(state.by_name(), planned, state.left_out(len(planned), _narrowing(session.config)))
-    base, *candidates = [model.name for model in plan.models]
+    base, *others = plan.models
+    candidates = [model.name for model in others if not model.prompting]
+    prompts = [model.name for model in others if model.prompting]
     rows = sum(len(suite.examples) for suite in plan.suites)
     state.header = [
-        f"base: {plan.models[0].base}; candidates: {', '.join(candidates) or f'none, {base} by itself'}",
+        f"base: {base.base}; candidates: {', '.join(candidates) or f'none, {base.name} by itself'}",
+        *([f"prompted: {', '.join(prompts)}"] if prompts else []),
         f"suites: {', '.join(suite.name for suite in plan.suites)}; {rows:,} examples planned on each model",
         *(f"partial: {reason}" for reason in plan.partial_reasons),
     ]
@@ -212,6 +215,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.ensure_newline()
     if run["sweep"]:
         terminalreporter.write_line(f"trained: {run['trained']}; {_sweep_line(run['sweep'])}")
+    for entry in run["prompting"]:
+        terminalreporter.write_line(_prompting_line(entry))
     if not config.hook.pytest_tunegate_verdicts(run=run, color=terminalreporter.hasmarkup):
         partial = " (partial: not the whole gate)" if run["partial"] else ""
         terminalreporter.write_line(f"outcome: {run['outcome']}{partial}", bold=True)
@@ -254,6 +259,12 @@ def _sweep_line(sweep: Mapping[str, Any]) -> str:
     small = f"; smallest that is not shown to be worse: {sweep['smallest']}" if sweep["smallest"] else ""
     ranked = sum(point["select"] is not None for point in points.values())
     return f"winner: {sweep['winner']}, best of {ranked} on the select half ({best:.1%}){small}"
+
+
+def _prompting_line(entry: Mapping[str, Any]) -> str:
+    value, low, high = (100 * entry[key] + 0.0 for key in ("value", "low", "high"))
+    what = f"{entry['suite']}: {entry['model']} minus {entry['over']}, the best prompt"
+    return f"{what}: {value:+.1f} points [{low:+.1f}, {high:+.1f}] of {entry['metric']}"
 
 
 def _narrowing(config: pytest.Config) -> list[str]:

@@ -17,8 +17,9 @@ from harness.errors import UsageProblem
 from harness.evaluator import Evaluator
 from harness.fingerprint import digest
 from harness.gates import Gate, aggregate
-from harness.options import Options, make_backend, models
+from harness.options import Options, make_backend, models, prompted
 from harness.plan import MEASURED, SCHEMA_VERSION, Item, Plan, plan_ranking, plan_suite, system_text
+from harness.prompting import beyond_prompts
 from harness.runs import PLAN_FILE, RECORDS, RunDirectory, new_run_path, sha256
 from harness.store import Store
 from harness.suite import Measurable
@@ -103,7 +104,7 @@ class GateSession:
             ranking = plan_ranking(planned, points, self.options.rank_by or self.sweep.rank_by)
         self.plan = Plan(
             suites=planned,
-            models=(*given, *(point.model for point in points)),
+            models=(*given, *(point.model for point in points), *prompted(self.options)),
             items=tuple(items),
             options=self.options.spec(),
             partial_reasons=(*partial, *short),
@@ -177,6 +178,11 @@ class GateSession:
             "results": self._results(evaluator),
             "verdicts": [verdict_json(item.node, final) for item, final in zip(self.plan.items, verdicts, strict=True)],
             "trained": self.trained,
+            "prompting": beyond_prompts(
+                {model.name: model.prompting for model in self.plan.models},
+                {planned.name: planned.suite.metric_names[0] for planned in self.plan.suites},
+                evaluator.results,
+            ),
             "sweep": sweep_json(choice, self.plan.points) if choice else None,
             "receipt": _receipt(evaluator),
         }

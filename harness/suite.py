@@ -17,8 +17,9 @@ from harness.gates import Gate
 from harness.keep import PassedByBase
 from harness.metrics import Metric
 from harness.pins import read_pins
+from harness.prompting import Prompting
 from harness.prompts import PromptSpec
-from harness.types import Example, FinishReason, Generation, Json, ModelRef, Row, Sampling, Score, SuiteResult
+from harness.types import Example, FinishReason, Generation, Json, Message, ModelRef, Row, Sampling, Score, SuiteResult
 
 __all__ = ["Measurable", "Suite", "data_layer"]
 
@@ -87,6 +88,7 @@ class Suite:
         keep: look only at rows that the base passes, see `passed_by_base`.
         uses_adapter_prompt: the system text must equal the one an adapter was trained with, if it pinned one.
             Only a text that is not empty is compared.
+        prompting: how the base is asked where `--prompting` has it try harder, see `prompting`.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Suite:
     gates: Sequence[Gate]
     keep: PassedByBase | None = None
     uses_adapter_prompt: bool = True
+    prompting: Prompting | None = None
 
     def __post_init__(self) -> None:
         """Refuse a spec that contradicts itself (BadSpec)."""
@@ -132,7 +135,7 @@ class Suite:
         }
         return {
             "data": data_layer(planned),
-            "prompt": digest(dict(self.render.spec)),
+            "prompt": digest({**self.render.spec, **({"prompting": self.prompting.spec} if self.prompting else {})}),
             "decode": digest(asdict(self.sampling)),
             "score": digest(score),
         }
@@ -141,8 +144,10 @@ class Suite:
         """See `Measurable.measure`."""
         started = time.perf_counter()
         self._refuse_other_prompt(model)
-        prompts = [engine.backend.render(model, self.render.messages(example)) for example in planned]
-        generations, fresh = answer(engine, model, prompts=prompts, sampling=self.sampling, suite=self.name)
+        ahead = self.prompting.turns(model.prompting, planned) if self.prompting else []
+        sampling = self.prompting.constrain(model.prompting, self.sampling) if self.prompting else self.sampling
+        prompts = [engine.backend.render(model, _after(ahead, self.render.messages(example))) for example in planned]
+        generations, fresh = answer(engine, model, prompts=prompts, sampling=sampling, suite=self.name)
         columns = [_scores(self.name, metric, planned, generations) for metric in self.metrics]
         rows = tuple(
             _row(example, prompt.text, generation, scores)
@@ -150,7 +155,9 @@ class Suite:
         )
         truncated = sum(row.finish_reason is FinishReason.LENGTH for row in rows)
         limit = self.sampling.max_new_tokens
-        notes = (f"{truncated} of {len(rows)} answers were cut at {limit} tokens and score 0",) if truncated else ()
+        notes = [f"{truncated} of {len(rows)} answers were cut at {limit} tokens and score 0"] if truncated else []
+        if model.prompting and not ahead and sampling == self.sampling:
+            notes.append(f"asked as the base is: the suite has nothing for {model.prompting} prompting")
         return SuiteResult(
             suite=self.name,
             fingerprint=self.fingerprint(planned),
@@ -158,7 +165,7 @@ class Suite:
             rows=rows,
             seconds=time.perf_counter() - started if fresh else 0.0,
             fresh=fresh,
-            notes=notes,
+            notes=tuple(notes),
         )
 
     def _refuse_other_prompt(self, model: ModelRef) -> None:
@@ -170,6 +177,11 @@ class Suite:
                 f"suite {self.name!r} asks with the system text {_short(self.render.system)}, adapter {model.name!r} "
                 f"was trained with {_short(pins.system)}; use one text, or set uses_adapter_prompt=False in the suite"
             )
+
+
+def _after(ahead: list[Message], messages: list[Message]) -> list[Message]:
+    """The worked examples between the system turn and the question."""
+    return [*messages[:-1], *ahead, messages[-1]]
 
 
 def data_layer(planned: Sequence[Example]) -> str:

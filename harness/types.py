@@ -80,12 +80,16 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How text is generated. Greedy unless `temperature` > 0; all of it enters the fingerprint."""
+    """How text is generated. Greedy unless `temperature` > 0; all of it enters the fingerprint.
+
+    `schema` is the text of a JSON schema that decoding is held to; empty for none.
+    """
 
     max_new_tokens: int
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+    schema: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,7 @@ class ModelRef:
         train_config: the configuration that the adapter was trained with, if it pinned one.
         fingerprint: hash of everything that can change an answer of this model.
         digests: the parts of the fingerprint by name (weights, adapter, tokenizer, template ...).
+        prompting: how it is asked: empty for as the suite asks candidates, `few-shot` or `constrained`.
     """
 
     name: str
@@ -152,6 +157,7 @@ class ModelRef:
     train_config: Mapping[str, Any] | None = None
     fingerprint: str = ""
     digests: Mapping[str, str] = field(default_factory=dict)
+    prompting: str = ""
 
 
 @dataclass(frozen=True, slots=True)

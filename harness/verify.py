@@ -13,6 +13,7 @@ from harness.fingerprint import digest
 from harness.gates import Gate, aggregate
 from harness.keep import PassedByBase
 from harness.plan import MEASURED, SCHEMA_VERSION, gate_from
+from harness.prompting import beyond_prompts
 from harness.records import read_rows
 from harness.runs import PLAN_FILE, RECORDS, RUN_FILE, record_name, sha256
 from harness.sweeps import Ranking
@@ -66,6 +67,9 @@ def _verified(run_dir: Path, plan_bytes: bytes, plan: Document, run: Document) -
             verdict, fault = _recomputed(plan, item, written, results)
             verdicts.append(verdict)
             found += [fault] if fault else []
+        ways = {model["name"]: model["prompting"] for model in plan["models"]}
+        again = beyond_prompts(ways, {suite["name"]: suite["metrics"][0] for suite in plan["suites"]}, results)
+        found += [] if _equal(again, run["prompting"]) else ["prompting: is not what the records give"]
         verdicts, faults = _settled(plan, run, verdicts, results)
         found += faults
     outcome = Outcome.INVALID if found else aggregate(verdicts)
@@ -185,9 +189,18 @@ def _recomputed(
         return claimed, ""
     ranking = Ranking.read(plan["sweep"])
     confirm = ranking is not None and ranking.confirms(gate, suite=item["suite"], model=item["model"])
+    asked = [model["name"] for model in plan["models"] if model["prompting"]]
     try:
+        prompted = [results[item["suite"], name] for name in asked]
         candidate = None if item["model"] == base else results[item["suite"], item["model"]]
-        verdict = decide(gate, results[item["suite"], base], candidate, chance=suite["chance"], confirm=confirm)
+        verdict = decide(
+            gate,
+            results[item["suite"], base],
+            candidate,
+            chance=suite["chance"],
+            confirm=confirm,
+            prompted=prompted,
+        )
     except KeyError:
         return claimed, f"{item['node']}: {written['outcome']} without records"
     except HarnessError as error:

@@ -6,6 +6,7 @@ from harness.datasets import jsonl
 from harness.gates import Gate
 from harness.metrics.exact_match import exact_match
 from harness.metrics.field_accuracy import field_accuracy
+from harness.prompting import prompting
 from harness.prompts import chat
 from harness.suite import Suite
 from harness.types import Sampling
@@ -20,6 +21,7 @@ suite = Suite(
     sampling=Sampling(max_new_tokens=128),
     metrics=[exact_match(), field_accuracy(fields=("title", "company", "location", "remote"))],
     gates=[Gate("exact_match", min_gain=0.20)],
+    prompting=prompting(shots=jsonl("data/job_postings.shots.jsonl"), schema="data/job_posting.schema.json"),
 )
 
 

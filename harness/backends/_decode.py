@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.backends import Prompt
+from harness.backends._grammar import Grammar
 from harness.backends._residency import Model
 from harness.errors import ModelProblem
 from harness.fingerprint import digest
@@ -19,7 +20,14 @@ Tensor = Any
 """A torch tensor; torch is imported only where something is computed."""
 
 
-def decode(model: Model, prompts: Sequence[Prompt], sampling: Sampling, *, stop: frozenset[int]) -> list[list[int]]:
+def decode(
+    model: Model,
+    prompts: Sequence[Prompt],
+    sampling: Sampling,
+    *,
+    stop: frozenset[int],
+    grammar: Grammar | None = None,
+) -> list[list[int]]:
     """New token ids of each prompt, the stop token included when there is one.
 
     Args:
@@ -28,6 +36,7 @@ def decode(model: Model, prompts: Sequence[Prompt], sampling: Sampling, *, stop:
         sampling: greedy when `temperature` is 0. Otherwise every row draws from its own generator, seeded by
             `sampling.seed` and the prompt, so that a draw depends neither on the batch nor on the row's place in it.
         stop: token ids that end an answer.
+        grammar: with a state for each prompt, what answers are held to; None for no limits.
 
     Returns:
         One list for each prompt, in order, of 1 to `max_new_tokens` ids.
@@ -57,9 +66,12 @@ def decode(model: Model, prompts: Sequence[Prompt], sampling: Sampling, *, stop:
             cache = getattr(step, "past_key_values", None)
             if cache is None:
                 raise ModelProblem(f"{type(model).__name__} keeps no key-value cache, so its rows cannot leave a batch")
-            tokens = choose(step.logits[:, -1], alive)  # (rows,)
+            logits = step.logits[:, -1]  # (rows, vocabulary)
+            tokens = choose(grammar.mask(logits, alive) if grammar else logits, alive)  # (rows,)
             for row, token in zip(alive, tokens.tolist(), strict=True):
                 answers[row].append(token)
+            if grammar:
+                grammar.advance(alive, tokens.tolist())
             going = torch.isin(tokens, stops, invert=True)
             if not going.any():
                 break

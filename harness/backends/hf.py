@@ -18,7 +18,7 @@ __all__ = ["HfBackend"]
 ENGINE_VERSION = "1"
 """Raise it when a change of this file or its siblings can change an answer; stored answers then no longer count."""
 
-_LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes")
+_LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "llguidance")
 
 
 class Resident(Protocol):
@@ -102,7 +102,8 @@ class HfBackend:
         for start in range(0, len(order), self._batch_size):
             batch = order[start : start + self._batch_size]
             started = time.perf_counter()
-            for part, answers in self._decode(loaded, [(index, prompts[index]) for index in batch], sampling, stop):
+            batch_of = [(index, prompts[index]) for index in batch]
+            for part, answers in self._decode(loaded, batch_of, sampling, stop=stop, tokenizer=tokenizer):
                 self._seconds += time.perf_counter() - started
                 pairs = [
                     (index, _generation(tokenizer, prompts[index], ids, stop))
@@ -134,15 +135,23 @@ class HfBackend:
         return self._residency
 
     def _decode(
-        self, model: Model, batch: Sequence[tuple[int, Prompt]], sampling: Sampling, stop: frozenset[int]
+        self,
+        model: Model,
+        batch: Sequence[tuple[int, Prompt]],
+        sampling: Sampling,
+        *,
+        stop: frozenset[int],
+        tokenizer: Tokenizer,
     ) -> Iterator[tuple[list[int], list[list[int]]]]:
         """Indices and new token ids of the batch, in as few parts as memory allows."""
         import torch
 
         from harness.backends._decode import decode
+        from harness.backends._grammar import Grammar
 
         try:
-            answers = decode(model, [prompt for _, prompt in batch], sampling, stop=stop)
+            grammar = Grammar(sampling.schema, tokenizer, stop=stop, rows=len(batch)) if sampling.schema else None
+            answers = decode(model, [prompt for _, prompt in batch], sampling, stop=stop, grammar=grammar)
         except torch.OutOfMemoryError as error:
             if len(batch) == 1:
                 tokens = len(batch[0][1].token_ids)
@@ -156,8 +165,8 @@ class HfBackend:
         self._halvings += 1
         torch.cuda.empty_cache()
         middle = len(batch) // 2
-        yield from self._decode(model, batch[:middle], sampling, stop)
-        yield from self._decode(model, batch[middle:], sampling, stop)
+        yield from self._decode(model, batch[:middle], sampling, stop=stop, tokenizer=tokenizer)
+        yield from self._decode(model, batch[middle:], sampling, stop=stop, tokenizer=tokenizer)
 
 
 def _device(wanted: str) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.backends import LoadedModel, Prompt, Usage
-from harness.errors import AdapterWithoutEffect, ModelProblem
+from harness.errors import AdapterWithoutEffect, ModelProblem, UsageProblem
 from harness.fingerprint import digest
 from harness.types import FinishReason, Generation, ModelRef, Sampling
 
@@ -91,6 +91,8 @@ class ScriptedBackend:
         on_batch: Callable[[Sequence[tuple[int, Generation]]], None],
     ) -> None:
         """See `Backend.generate`; an answer longer than `max_new_tokens` bytes is cut there."""
+        if sampling.schema:
+            raise UsageProblem("--backend scripted: says what its file says, no schema can hold it; use --backend hf")
         script = _script(model)
         for start in range(0, len(prompts), self._batch_size):
             started = time.perf_counter()
