@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from harness.types import Outcome, Verdict
 from reports.load import Run, aggregate
 from reports.numbers import count, interval, percent, percent_interval, points
+from reports.sweep import Sweep
 
 __all__ = [
     "Banner",
@@ -59,6 +60,8 @@ def run_banner(run: Run) -> Banner:
         return _banner(run.outcome, _decision(run, run.candidates[0].name, run.verdicts), run.verdicts)
     if not run.candidates:
         return _banner(run.outcome, _base_sentence(run), run.verdicts)
+    if run.sweep and len(run.sweep.points) == len(run.candidates):
+        return _banner(run.outcome, _sweep_sentence(run, run.sweep), run.verdicts)
     passed = sum(aggregate(_of(run, model.name)) is Outcome.PASS for model in run.candidates)
     return Banner(run.outcome, _many(run, passed), ())
 
@@ -121,7 +124,7 @@ def _is_difference(gate: str) -> bool:
 
 
 def _of(run: Run, model: str) -> tuple[Verdict, ...]:
-    return tuple(each for each in run.verdicts if each.model == model)
+    return run.own_verdicts(model)
 
 
 def _banner(outcome: Outcome, sentence: str, verdicts: Sequence[Verdict]) -> Banner:
@@ -163,6 +166,16 @@ def _base_sentence(run: Run) -> str:
             return f"Cannot tell whether the base meets the bar: {hit} undecided."
         case _:
             return f"No verdict on the base: {hit} not measured."
+
+
+def _sweep_sentence(run: Run, sweep: Sweep) -> str:
+    total = len(sweep.points)
+    if sweep.winner is None:
+        return f"No verdict on the sweep: none of its {total} points could be ranked."
+    won = f"{sweep.winner} won the sweep of {total} points"
+    if run.outcome is Outcome.PASS:
+        return f"{won} and passed, but the run is partial." if run.partial else f"{won} and may ship."
+    return f"{won}; its own outcome, which decides, is {run.outcome}."
 
 
 def _many(run: Run, passed: int) -> str:

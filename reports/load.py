@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from harness.errors import BadRunDirectory
 from harness.types import Estimate, FinishReason, ModelRef, Outcome, Row, Score, Verdict
 from reports.document import Document, parse, read_bytes
+from reports.sweep import Beyond, Sweep, own_verdicts, read_beyond, read_sweep
 
 __all__ = ["Key", "PlannedSuite", "Result", "Run", "aggregate", "load", "verdict"]
 
@@ -85,6 +86,8 @@ class Run:
     plan: Mapping[str, Any]
     environment: Mapping[str, Any]
     receipt: Mapping[str, Any]
+    sweep: Sweep | None = None
+    beyond: tuple[Beyond, ...] = ()
 
     @property
     def base(self) -> ModelRef:
@@ -94,7 +97,13 @@ class Run:
     @property
     def candidates(self) -> tuple[ModelRef, ...]:
         """The models to decide about; empty when only the base was measured."""
-        return self.models[1:]
+        return tuple(model for model in self.models[1:] if not model.prompting)
+
+    def own_verdicts(self, model: str) -> tuple[Verdict, ...]:
+        """What the gates say of one model, also where another point of its sweep won and decides."""
+        verdicts = tuple(each for each in self.verdicts if each.model == model)
+        beaten = self.sweep and self.sweep.winner != model and model in {point.name for point in self.sweep.points}
+        return own_verdicts(verdicts, self.plan) if beaten else verdicts
 
 
 def load(folder: Path) -> Run:
@@ -126,6 +135,8 @@ def load(folder: Path) -> Run:
         plan=plan.values,
         environment=document.mapping("environment"),
         receipt=document.mapping("receipt"),
+        sweep=read_sweep(document, plan),
+        beyond=read_beyond(document),
     )
     if run.outcome is Outcome.PASS and aggregate(run.verdicts) is not Outcome.PASS:
         raise BadRunDirectory(f"{path}: says PASS, but its verdicts do not; run `tunegate verify {folder}`")
@@ -201,6 +212,7 @@ def _model(item: Document) -> ModelRef:
         train_config=None if item.absent("train_config") else item.mapping("train_config"),
         fingerprint=item.text("fingerprint"),
         digests=item.mapping("digests"),
+        prompting=item.text("prompting") if "prompting" in item.values else "",
     )
 
 

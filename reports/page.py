@@ -10,7 +10,7 @@ from harness.types import Json, ModelRef, Outcome, Verdict
 from reports.examples import Gallery, galleries
 from reports.figures import forest, slopes
 from reports.headline import Banner, Tile, candidate_banner, run_banner, tiles
-from reports.load import Run
+from reports.load import Run, aggregate
 from reports.sections import Cause, Health, Line, SuiteSlices, causes, health, lines, slices
 
 __all__ = ["Page", "Subject", "build"]
@@ -64,6 +64,7 @@ class Page:
         training: for each model that pins it, the configuration it was trained with, as name and text.
         environment: name and text.
         place: where the run lies, without the folders above, which may name a user.
+        outcomes: what each candidate's own gates make of it, by name.
     """
 
     title: str
@@ -76,6 +77,7 @@ class Page:
     environment: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
     place: str
+    outcomes: Mapping[str, Outcome]
 
 
 def build(run: Run, limit: int) -> Page:
@@ -93,13 +95,14 @@ def build(run: Run, limit: int) -> Page:
         environment=tuple(_flat(run.environment)),
         warnings=tuple(dict.fromkeys(_warnings(run))),
         place="/".join(run.folder.resolve().parts[-2:]),
+        outcomes={model.name: aggregate(run.own_verdicts(model.name)) for model in run.candidates},
     )
 
 
 def _subject(run: Run, model: ModelRef, limit: int) -> Subject:
     alone = model.name == run.base.name
     table = lines(run, model.name)
-    verdicts = tuple(each for each in run.verdicts if each.model == model.name)
+    verdicts = run.own_verdicts(model.name)
     once = {line.suite: line.transitions for line in reversed(table) if line.transitions}.values()
     flips = None if alone or not once else (sum(each.broken for each in once), sum(each.fixed for each in once))
     guards = [suite.name for suite in run.suites if suite.guards and not suite.keeps]

@@ -1,0 +1,138 @@
+"""What a sweep and prompting came to: the points beside each other, and each candidate beside the best prompt."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.types import Estimate, Verdict
+from reports.document import Document
+
+__all__ = ["Beyond", "Point", "Sweep", "own_verdicts", "read_beyond", "read_sweep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One configuration.
+
+    Attributes:
+        name: of its model.
+        select: mean on the half of the rows that ranked, in [0, 1]; None when it was not measured whole.
+        behind: difference to the winner on the other half with one-sided 95 % bounds; None likewise.
+        parameters: trained ones; None when unknown.
+        scale: what the adapter's product is multiplied by; None when it pins no configuration.
+        training: what the trainer wrote: seconds, tokens_per_second, peak_memory_bytes, adapter_bytes; empty untrained.
+    """
+
+    name: str
+    select: float | None
+    behind: Estimate | None
+    parameters: int | None
+    scale: float | None
+    training: Mapping[str, Any]
+
+    def figure(self, key: str) -> float | None:
+        """A number of `training`, or None."""
+        value = self.training.get(key)
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """The points in order, which suite's metric ranked them, and who won; see docs/run_schema.md."""
+
+    suite: str
+    metric: str
+    winner: str | None
+    smallest: str | None
+    select_rows: int
+    confirm_rows: int
+    trained: int
+    points: tuple[Point, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """A candidate minus the best of the base's prompts, with one-sided 95 % bounds, in [-1, 1]."""
+
+    suite: str
+    metric: str
+    model: str
+    over: str
+    value: float
+    low: float
+    high: float
+
+
+def read_sweep(document: Document, plan: Document) -> Sweep | None:
+    """`sweep` of run.json, or None.
+
+    Raises:
+        BadRunDirectory: it is malformed, or not of the planned points.
+    """
+    if document.values.get("sweep") is None:
+        return None
+    said = Document(f"{document.where}: sweep", document.mapping("sweep"))
+    planned = Document(f"{plan.where}: sweep", plan.mapping("sweep"))
+    ranked = Document(f"{planned.where}: rank_by", planned.mapping("rank_by"))
+    sizes = {point.text("model"): point for point in planned.list_of("points")}
+    models = {model.text("name"): model for model in document.list_of("models")}
+    points = said.list_of("points")
+    if [point.text("model") for point in points] != list(sizes) or not sizes.keys() <= models.keys():
+        raise said.wrong("points", "the planned points")
+    return Sweep(
+        suite=ranked.text("suite"),
+        metric=ranked.text("metric"),
+        winner=None if said.absent("winner") else said.text("winner"),
+        smallest=None if said.absent("smallest") else said.text("smallest"),
+        select_rows=said.integer("select_rows"),
+        confirm_rows=said.integer("confirm_rows"),
+        trained=document.integer("trained"),
+        points=tuple(_point(point, sizes[point.text("model")], models[point.text("model")]) for point in points),
+        notes=said.texts("notes"),
+    )
+
+
+def read_beyond(document: Document) -> tuple[Beyond, ...]:
+    """`prompting` of run.json; empty in runs without it."""
+    if "prompting" not in document.values:
+        return ()
+    return tuple(_beyond(item) for item in document.list_of("prompting"))
+
+
+def own_verdicts(verdicts: tuple[Verdict, ...], plan: Mapping[str, Any]) -> tuple[Verdict, ...]:
+    """Verdicts of a point that did not win as its gates made them: advisory only where the suite says so."""
+    advisory = {(suite["name"], gate["text"]): gate["advisory"] for suite in plan["suites"] for gate in suite["gates"]}
+    return tuple(replace(each, advisory=advisory.get((each.suite, each.gate), False)) for each in verdicts)
+
+
+def _beyond(item: Document) -> Beyond:
+    return Beyond(
+        suite=item.text("suite"),
+        metric=item.text("metric"),
+        model=item.text("model"),
+        over=item.text("over"),
+        value=item.number("value"),
+        low=item.number("low"),
+        high=item.number("high"),
+    )
+
+
+def _behind(point: Document) -> Estimate | None:
+    if point.absent("behind"):
+        return None
+    return Estimate(point.number("behind"), point.number("low"), point.number("high"), 0, "one-sided 95 %")
+
+
+def _point(point: Document, planned: Document, model: Document) -> Point:
+    config = {} if model.absent("train_config") else model.mapping("train_config")
+    lora = config.get("lora")
+    scale = lora.get("scale") if isinstance(lora, dict) else None
+    return Point(
+        name=point.text("model"),
+        select=None if point.absent("select") else point.number("select"),
+        behind=_behind(point),
+        parameters=None if planned.absent("parameters") else planned.integer("parameters"),
+        scale=scale if isinstance(scale, int | float) else None,
+        training={} if model.absent("training") else model.mapping("training"),
+    )
