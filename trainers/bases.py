@@ -34,9 +34,9 @@ def load_base(folder: Path, *, dtype: str, quantization: Quantization, device: s
     import torch
     from transformers import AutoModelForCausalLM
 
-    settings = _bitsandbytes(quantization, dtype)
     try:
         with quiet():
+            settings = _bitsandbytes(quantization, dtype)
             model = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=getattr(torch, dtype),

@@ -1,6 +1,5 @@
 """`python -m trainers`: what a person types, and what a shell gets back."""
 
-import json
 import os
 import signal
 import subprocess
@@ -11,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from harness.fingerprint import adapter_digest
 from trainers.__main__ import app
-from trainers.product import COMPLETE
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,19 +71,22 @@ def test_a_refusal_and_a_second_run_need_no_torch(toml, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_training_leaves_no_complete_and_the_next_run_finishes(toml, tmp_path):
-    """SIGKILL between two steps leaves no folder under the adapter's name."""
-    toml.write_text(toml.read_text().replace("steps = 2", "steps = 5000"))
-    command = [sys.executable, "-m", "trainers", str(toml), "--out", str(tmp_path / "out")]
+def test_a_training_killed_by_the_system_is_taken_up_by_the_same_command(toml, tmp_path):
+    """SIGKILL leaves no folder under the adapter's name; afterwards the adapter is that of an unbroken run."""
+    toml.write_text(toml.read_text().replace("steps = 2", "steps = 60") + "dropout = 0.1\n[checkpoints]\nseconds = 0\n")
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env=environment) as process:
-        for line in process.stderr:  # the rows are shown after the folder was made and before the first step
-            if b"learned: " in line:
-                break
-        time.sleep(1)
+
+    def command(name):
+        return [sys.executable, "-m", "trainers", str(toml), "--out", str(tmp_path / name)]
+
+    with subprocess.Popen(command("broken"), cwd=ROOT, stderr=subprocess.DEVNULL, env=environment) as process:
+        while not list(tmp_path.glob(".broken.*.checkpoints/*/checkpoint-7/COMPLETE")):
+            assert process.poll() is None
+            time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
-    assert not (tmp_path / "out").exists()
-    assert not list(tmp_path.rglob(COMPLETE))
-    toml.write_text(toml.read_text().replace("steps = 5000", "steps = 2"))
-    assert invoke(toml, "--out", tmp_path / "out").exit_code == 0
-    assert json.loads((tmp_path / "out" / COMPLETE).read_text())["files"]
+    assert not (tmp_path / "broken").exists()
+    for name in ("broken", "whole"):
+        done = subprocess.run(command(name), cwd=ROOT, capture_output=True, text=True, env=environment, check=True)
+        assert ("going on from step" in done.stderr) == (name == "broken")
+    assert adapter_digest(tmp_path / "broken") == adapter_digest(tmp_path / "whole")
+    assert {path.name for path in tmp_path.glob(".broken*")} == {".broken.lock"}
