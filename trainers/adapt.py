@@ -46,14 +46,13 @@ def adapt(model: Model, lora: Lora, *, rows: Sequence[EncodedRow], base: Path, s
         BadSpec: `lora.target_modules` names what the model has not, or `eva` has too few tokens to look at.
         ModelProblem: the adapter that was made is not the one that was configured.
     """
-    from transformers import set_seed
-
-    set_seed(seed)
     with quiet(), warnings.catch_warnings():
         # said of EVA between the two steps that start it
         warnings.filterwarnings("ignore", "lora with eva initialization used", UserWarning)
         from peft import get_peft_model
+        from transformers import set_seed
 
+        set_seed(seed)
         predicted = predicted_parameters(model, lora)
         wrapped = get_peft_model(model, _peft_config(model, lora))
         match lora.variant:

@@ -120,14 +120,11 @@ def fit(model: Model, task: Task, *, on_step: Callable[[int, int, Point], None],
     stopper: Stopper | None = None
     if config.early_stopping and task.scorer:
         stopper = Stopper(config.early_stopping, task.scorer, task.folder, resumed_at)
-    callbacks = [_watcher(on_step), writer(task.job, every=config.checkpoints.seconds, spent=spent)]
-    if config.checkpoints.keep:
-        callbacks.append(keeper(task.kept, config.checkpoints.keep, lambda model, folder: _keep(model, folder, task)))
     started = time.monotonic()
     with quiet(), warnings.catch_warnings():
         # TRL sets the flag by a name that transformers has deprecated
         warnings.filterwarnings("ignore", "`gradient_checkpointing` is deprecated", FutureWarning)
-        trainer = _trainer(trained, task, [*([stopper.callback()] if stopper else []), *callbacks])
+        trainer = _trainer(trained, task, _callbacks(task, on_step, spent, stopper))
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = spent + time.monotonic() - started - (stopper.seconds if stopper else 0.0)
     trained = trainer.accelerator.unwrap_model(trainer.model)
@@ -142,6 +139,18 @@ def fit(model: Model, task: Task, *, on_step: Callable[[int, int, Point], None],
         measured=tuple(stopper.measured) if stopper else (),
         kept_step=kept_step,
     )
+
+
+def _callbacks(
+    task: Task, on_step: Callable[[int, int, Point], None], spent: float, stopper: Stopper | None
+) -> list[Any]:
+    """What looks on: a measurement comes before the checkpoint of its step, which then knows of it."""
+    settings = task.config.checkpoints
+    found = [stopper.callback()] if stopper else []
+    found += [_watcher(on_step), writer(task.job, every=settings.seconds, spent=spent)]
+    if settings.keep:
+        found.append(keeper(task.kept, settings.keep, lambda model, folder: _keep(model, folder, task)))
+    return found
 
 
 def _keep(model: Model, folder: Path, task: Task) -> None:

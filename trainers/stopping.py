@@ -53,7 +53,11 @@ class Stopper:
         path = folder / "scores.json"
         known = json.loads(path.read_text(encoding="utf-8")) if resumed_at and path.is_file() else []
         self.measured = [Measured(**item) for item in known if item["step"] <= resumed_at]
-        self.seconds = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds spent measuring, in all processes that took part."""
+        return sum(item.seconds for item in self.measured)
 
     @property
     def best(self) -> Measured | None:
@@ -69,7 +73,6 @@ class Stopper:
         started = time.monotonic()
         score = self._scorer(model)
         self.measured.append(Measured(step, score, time.monotonic() - started))
-        self.seconds += self.measured[-1].seconds
         if self.best == self.measured[-1]:
             self._save(model, step)
         part = self._folder / "scores.json.tmp"
