@@ -66,7 +66,7 @@ visit visitor voice volunteer wage waiter walk wall war warehouse watch water wa
 wheel wife wind window wine winner winter wire woman wood wool word work worker workshop world writer yard year youth zone
 """.split()
 ADJECTIVES = """able active afraid ancient angry annual bitter brave brief bright broad busy calm careful central certain
-cheap clean clear clever cold common cool crazy creative daily dark dear deep different direct double dry dull eager early
+cheap clean clear clever cold common cool crazy creative daily dark dear deep different digital direct double dry dull eager early
 easy empty equal expert extra fair famous fast final fine firm flat flexible foreign formal free fresh friendly full
 fun general gentle global glad good great grey happy hard head healthy heavy helpful high honest hot huge hungry ideal
 junior keen kind large late lazy lead legal local lonely long loose loud low lucky main major medical mobile modern

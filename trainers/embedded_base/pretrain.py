@@ -33,7 +33,8 @@ class Recipe:
     Attributes:
         steps: optimiser steps; each reads `rows` rows of 1,024 tokens.
         learning_rate: peak of AdamW's rate, reached after `warmup` steps and taken to a tenth by a cosine.
-        dropout: of BPE merges in a third of the prompts, so that every piece of a word is met, read and copied.
+        dropout: of BPE merges in a third of the prompts and a ninth of the answers, so that no token is only a step of
+            merging: each one is read, copied and written.
         workers: generating processes; each has its own stream, so their number is part of the recipe.
     """
 
@@ -80,7 +81,7 @@ class _Rows(IterableDataset):  # type: ignore[misc]  # torch is not followed by 
     def _encode(self, batch: list[Document]) -> Iterator[tuple[list[int], list[bool]]]:
         for index, document in enumerate(batch):
             for text, learn in document.parts:
-                coder = self.loose if index % 3 == 0 and not learn else self.exact
+                coder = self.loose if index % (9 if learn else 3) == 0 else self.exact
                 ids = coder.encode(text, add_special_tokens=False).ids
                 yield ids, [learn] * len(ids)
 
