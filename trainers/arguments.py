@@ -36,11 +36,31 @@ def columns(rows: Sequence[EncodedRow], *, pairs: bool) -> dict[str, Any]:
 
 def arguments(config: TrainConfig, folder: Path) -> Any:  # noqa: ANN401  # SFTConfig or ORPOConfig
     """What TRL is told, for the method of `config`; `folder` is where it writes."""
-    import torch
     from trl import SFTConfig
 
+    shared = _shared(config, folder)
+    if config.method == "orpo":
+        orpo_config, _ = orpo_classes()
+        return orpo_config(**shared, beta=config.orpo_beta, disable_dropout=False, remove_unused_columns=False)
+    # The rows are tokenized, masked and short enough already; only packing is left for TRL to do.
+    packing = {"dataset_kwargs": None} if config.packing else {"dataset_kwargs": {"skip_prepare_dataset": True}}
+    shared["max_length"] = config.max_length if config.packing else None
+    return SFTConfig(
+        **shared,
+        **packing,
+        packing=config.packing,
+        packing_strategy="bfd",
+        shuffle_dataset=config.packing,
+        loss_type="nll",
+    )
+
+
+def _shared(config: TrainConfig, folder: Path) -> dict[str, Any]:
+    """What all of TRL's methods are told."""
+    import torch
+
     on_cpu = not torch.cuda.is_available()
-    shared: dict[str, Any] = {
+    return {
         "output_dir": str(folder),
         "num_train_epochs": config.epochs,
         "max_steps": config.steps or -1,
@@ -66,17 +86,3 @@ def arguments(config: TrainConfig, folder: Path) -> Any:  # noqa: ANN401  # SFTC
         "train_sampling_strategy": "random",  # not used: the trainers' own sampler decides
         "max_length": config.max_length,
     }
-    if config.method == "orpo":
-        orpo_config, _ = orpo_classes()
-        return orpo_config(**shared, beta=config.orpo_beta, disable_dropout=False, remove_unused_columns=False)
-    # The rows are tokenized, masked and short enough already; only packing is left for TRL to do.
-    packing = {"dataset_kwargs": None} if config.packing else {"dataset_kwargs": {"skip_prepare_dataset": True}}
-    shared["max_length"] = config.max_length if config.packing else None
-    return SFTConfig(
-        **shared,
-        **packing,
-        packing=config.packing,
-        packing_strategy="bfd",
-        shuffle_dataset=config.packing,
-        loss_type="nll",
-    )

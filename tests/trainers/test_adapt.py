@@ -56,6 +56,8 @@ def test_an_exported_adapter_says_on_the_untouched_base_what_the_trained_model_s
     with quiet():
         again = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), tmp_path / "out")
     assert torch.allclose(logits(again), trained, atol=2e-3, rtol=0)
+    with again.disable_adapter():
+        assert torch.allclose(logits(again), logits(loaded(base)), atol=1e-4, rtol=0)
     assert not torch.allclose(trained, logits(loaded(base)), atol=0.1, rtol=0)
 
 
