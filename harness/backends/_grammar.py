@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from harness.chat import Tokenizer
-from harness.errors import BadSpec
+from harness.errors import BadSpec, NotMeasured
 
 __all__ = ["Grammar"]
 
@@ -53,9 +53,16 @@ class Grammar:
         return logits.masked_fill(refused.to(logits.device), float("-inf"))
 
     def advance(self, rows: Sequence[int], tokens: Sequence[int]) -> None:
-        """Go on by one token in each of these rows."""
+        """Go on by one token in each of these rows.
+
+        Raises:
+            NotMeasured: a token left the schema, or the schema takes more work than llguidance allows.
+        """
         for row, token in zip(rows, tokens, strict=True):
-            self._matchers[row].consume_token(token)
+            if not self._matchers[row].consume_token(token):
+                raise NotMeasured(
+                    f"constrained decoding: lost its way in the schema ({self._matchers[row].get_error()})"
+                )
 
 
 @lru_cache(maxsize=4)

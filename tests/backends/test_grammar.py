@@ -7,7 +7,7 @@ import pytest
 
 from harness.backends._grammar import Grammar
 from harness.backends.hf import HfBackend
-from harness.errors import BadSpec
+from harness.errors import BadSpec, NotMeasured
 from harness.types import FinishReason, ModelRef, Sampling
 from tests.tiny import make_base, make_tokenizer
 
@@ -22,7 +22,7 @@ SCHEMA = {
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     """A random base that only its end token stops."""
-    return make_base(tmp_path_factory.mktemp("plain") / "base")
+    return make_base(tmp_path_factory.mktemp("unheld") / "base")
 
 
 def answers(backend, ref, sampling):
@@ -56,3 +56,11 @@ def test_schema_that_cannot_be_followed_is_refused():
     tokenizer = make_tokenizer()
     with pytest.raises(BadSpec, match="the schema cannot be followed"):
         Grammar('{"type": "array", "uniqueItems": true}', tokenizer, stop=frozenset({tokenizer.eos_token_id}), rows=1)
+
+
+def test_token_outside_of_the_schema_is_an_error():
+    """A grammar that was not obeyed never goes on as if it had been."""
+    tokenizer = make_tokenizer()
+    grammar = Grammar(json.dumps(SCHEMA), tokenizer, stop=frozenset({tokenizer.eos_token_id}), rows=1)
+    with pytest.raises(NotMeasured, match="lost its way"):
+        grammar.advance([0], tokenizer("x", add_special_tokens=False)["input_ids"])
