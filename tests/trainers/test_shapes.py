@@ -86,6 +86,7 @@ def test_names_with_and_without_organisation(name):
     assert read_shape(name) == SHAPES["Llama-3.2-3B"]
 
 
+@pytest.mark.demo
 def test_the_base_that_ships():
     """`embedded` is a shape like any other."""
     assert read_shape("embedded").layers == 8
