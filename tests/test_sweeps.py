@@ -254,3 +254,11 @@ def test_halves_share_no_row():
     """About half of the rows confirm, and rows of one cluster are in the same half."""
     assert 150 < sum(map(in_confirm, result([1.0] * 400).rows)) < 250
     assert len({in_confirm(row) for row in result([1.0] * 50, clusters=["one"] * 50).rows}) == 1
+
+
+def test_only_the_select_half_ranks():
+    """A point that is right exactly on the confirm half ranks last, however many rows that is."""
+    confirm = [float(in_confirm(row)) for row in result([1.0] * 200).rows]
+    found = choice({"lucky": 1, "chosen": 2}, lucky=confirm, chosen=[0.0] * 150 + [1.0] * 50)
+    assert found.winner == "chosen"
+    assert found.points[0].select == 0.0
