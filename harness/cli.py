@@ -1,5 +1,7 @@
 """The command line: composition root of everything that is not pytest. `tunegate`, or `python -m harness.cli`."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -97,6 +99,13 @@ def plan(
         raise typer.Exit(2) from None
     typer.echo(as_text(made))
     raise typer.Exit(1 if made.fits is False else 0)
+
+
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def train(context: typer.Context) -> None:
+    """Train one adapter: CONFIG --out DIR, as `python -m trainers`, in a process of its own."""
+    command = [sys.executable, "-m", "trainers", "train", *context.args]
+    raise typer.Exit(subprocess.run(command, check=False).returncode)  # noqa: S603  # our own module, no shell
 
 
 def main() -> None:

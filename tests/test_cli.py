@@ -111,3 +111,11 @@ def test_help_teaches():
     assert "pytest suites/ --model BASE --adapter DIR" in root
     assert "10 INCONCLUSIVE" in verify
     assert "--allow-partial" in verify
+
+
+def test_train_is_the_trainer_in_a_process_of_its_own(tmp_path):
+    """Arguments, help and exit code are the trainer's own."""
+    wrong = tunegate("train", tmp_path / "nowhere.toml", "--out", tmp_path / "out")
+    assert wrong.returncode == 2
+    assert "nowhere.toml: cannot be read" in wrong.stderr
+    assert "CONFIG" in tunegate("train", "--help").stdout
