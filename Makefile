@@ -8,8 +8,9 @@ BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 ADAPTER := build/adapters/default
 
-# threads that wait asleep: on a shared machine spinning ones are many times slower
+# threads that wait asleep, after a short spin: on a shared machine spinning ones are many times slower
 export OMP_WAIT_POLICY ?= PASSIVE
+export GOMP_SPINCOUNT ?= 20000
 
 .PHONY: demo install test test-slow test-demo lint format bench clean
 .DEFAULT_GOAL := demo
