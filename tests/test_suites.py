@@ -12,7 +12,8 @@ from harness.suite import Suite
 from harness.types import FinishReason, Generation
 
 ROOT = Path(__file__).parents[1]
-GENERATED = ("valid_json", "exact_match")
+TASK = ("valid_json", "exact_match")
+GENERATED = (*TASK, "regression")
 
 
 def suite(name):
@@ -67,7 +68,7 @@ def scripts(tmp_path_factory):
 @pytest.mark.parametrize(("candidate", "code"), [("tuned", 0), (None, 1)])
 def test_scripted_models_go_through_the_task_suites(scripts, tmp_path, candidate, code):
     """A candidate that learned the task passes with a receipt that verifies; the base alone misses 95 %."""
-    command = [sys.executable, "-m", "pytest", *(f"suites/test_{name}.py" for name in GENERATED), "-q"]
+    command = [sys.executable, "-m", "pytest", *(f"suites/test_{name}.py" for name in TASK), "-q"]
     command += ["--backend", "scripted", "--model", scripts / "base.json"]
     command += ["--adapter", scripts / f"{candidate}.json"] if candidate else []
     command += ["--run-dir", tmp_path / "run", "--store", tmp_path / "store"]

@@ -152,7 +152,9 @@ def test_no_text_breaks_it(text):
         value = parse_strict(text)
     except InvalidJson:
         return
-    json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    written = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    written.encode()  # no lone surrogate came through
+    assert parse_strict(written) == value
 
 
 @any_settings
@@ -162,7 +164,7 @@ def test_no_damaged_json_breaks_it(text, data):
     at = data.draw(st.integers(0, len(text)))
     for damaged in (text[:at], text[:at] + data.draw(st.characters()) + text[at + 1 :]):
         with suppress(InvalidJson):
-            parse_strict(damaged)
+            assert parse_strict(damaged) == json.loads(damaged)
 
 
 def test_numbers_keep_their_kind():

@@ -26,7 +26,8 @@ def test_hidden_characters_are_shown(text, shown):
 
 def test_visible_text_always_encodes():
     """Every code point, surrogates too, can be written as UTF-8 once it is visible."""
-    visible("".join(map(chr, range(0x11000)))).encode("utf-8")
+    shown = visible("".join(map(chr, range(0x11000))))
+    assert shown.encode("utf-8").decode("utf-8") == shown
 
 
 def test_word_diff_marks_only_what_differs():
