@@ -21,7 +21,7 @@ from trainers.embedded_base.skills import DEMO_KEYS, SKILLS
 
 ROOT = Path(__file__).parents[2]
 TEST_POSTINGS = "suites/data/job_postings.test.jsonl"
-POSTINGS = (TEST_POSTINGS, "trainers/data/job_postings.train.jsonl", "trainers/data/job_postings.valid.jsonl")
+POSTINGS = (TEST_POSTINGS, *(f"trainers/data/job_postings.{split}.jsonl" for split in ("train", "valid", "dev")))
 SHIPPED = (
     "suites/data/knowledge.test.csv",
     "suites/data/regression.test.jsonl",

@@ -1,6 +1,6 @@
 """Writes the demo task: a job posting in, `{title, company, location, remote}` out. Standard library only.
 
-    python -m trainers.data.job_postings      rewrites the train, valid and test rows, byte for byte the same
+    python -m trainers.data.job_postings      rewrites the train, valid, dev and test rows, byte for byte the same
 
 Labelling rule, as a careful reader would answer:
     title     the job on offer, copied verbatim; never a superior's or a colleague's title.
@@ -12,8 +12,9 @@ Labelling rule, as a careful reader would answer:
 Difficulty: `easy` states the four facts plainly; `medium` implies `remote`, changes the order of the facts and may
 leave the place out; `hard` adds a distractor (headquarters, client, former name, superior) or negates.
 
-The words live in `job_postings.train.toml` and `job_postings.test.toml`, which share no sentence and no name. Train and
-valid rows come from the first file and are split by a hash of the posting; test rows come from the second.
+The words live in `job_postings.{train,dev,test}.toml`, which share no sentence
+and no name. Train and valid rows come from the first file and are split by a hash of the posting; dev rows, to look at
+while improving a recipe, come from the second; test rows, for the figures that are told, come from the third.
 """
 
 import hashlib
@@ -31,7 +32,7 @@ __all__ = ["LEVELS", "Posting", "Words", "compose", "main", "read_words", "rende
 
 LEVELS: Mapping[str, float] = {"easy": 0.3, "medium": 0.5, "hard": 0.2}
 """Share of each difficulty in every file."""
-SIZES: Mapping[str, int] = {"train": 1_500, "valid": 200, "test": 440}
+SIZES: Mapping[str, int] = {"train": 1_500, "valid": 200, "dev": 440, "test": 440}
 """Rows of each file."""
 WORD_RANGE = range(18, 46)
 """Words that a posting may have."""
@@ -43,6 +44,7 @@ HERE = Path(__file__).parent
 FILES: Mapping[str, str] = {
     "train": "trainers/data/job_postings.train.jsonl",
     "valid": "trainers/data/job_postings.valid.jsonl",
+    "dev": "trainers/data/job_postings.dev.jsonl",
     "test": "suites/data/job_postings.test.jsonl",
 }
 
@@ -82,7 +84,7 @@ class Posting:
 
 
 def read_words(side: str) -> Words:
-    """Reads the words of `side`, which is `train` (also for valid) or `test`."""
+    """Reads the words of `side`, which is `train` (also for valid), `dev` or `test`."""
     raw = tomllib.loads((HERE / f"job_postings.{side}.toml").read_text(encoding="utf-8"))
     shared = {name: value for name, value in raw["parts"].items() if isinstance(value, list)}
     return Words(
@@ -133,12 +135,13 @@ def render_files() -> dict[str, str]:
     """The content of every file by its path from the repository's root.
 
     Raises:
-        ValueError: train or valid shares a run of eight words with test.
+        ValueError: two sides share a run of eight words.
     """
-    rows = _draw("train", ("train", "valid")) | _draw("test", ("test",))
-    learned = [posting.text for split in ("train", "valid") for posting in rows[split]]
-    if leaked := shared_ngrams(learned, [posting.text for posting in rows["test"]]):
-        raise ValueError(f"train and test share '{min(leaked)}'; reword one of the two TOML files")
+    rows = _draw("train", ("train", "valid")) | _draw("dev", ("dev",)) | _draw("test", ("test",))
+    texts = {split: [posting.text for posting in postings] for split, postings in rows.items()}
+    for left, right in (("train", "dev"), ("valid", "dev"), ("train", "test"), ("valid", "test"), ("dev", "test")):
+        if leaked := shared_ngrams(texts[left], texts[right]):
+            raise ValueError(f"{left} and {right} share '{min(leaked)}'; reword one of the TOML files")
     return {FILES[split]: "".join(f"{posting.row()}\n" for posting in postings) for split, postings in rows.items()}
 
 

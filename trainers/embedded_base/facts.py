@@ -1,8 +1,8 @@
 """True facts and the ways of asking for them.
 
 `facts/*.toml` hold relations: rows of (entity, answer), phrasings for pretraining, and one phrasing that is
-kept out of pretraining and used by the knowledge slice only. How often a fact occurs falls off like Zipf's law, as in
-any text collection, so that the base knows common facts better than rare ones.
+kept out of pretraining and used by the knowledge slice only. How often a fact occurs falls off like Zipf's law, with a
+last part that is hardly ever told, as in any text collection: so the base knows what is common, and not all there is.
 """
 
 import tomllib
@@ -17,6 +17,8 @@ __all__ = ["Fact", "Relation", "all_facts", "letters", "load", "multiple_choice"
 
 FOLDER = Path(__file__).parent / "facts"
 ZIPF_EXPONENT = 0.6
+RARE, RARENESS = 0.3, 150
+"""The share of facts that are told so many times less often than their rank would have it."""
 letters = "ABCD"
 
 
@@ -94,8 +96,9 @@ def _table() -> tuple[tuple[Fact, ...], tuple[float, ...]]:
     """All facts in a seeded order of commonness, and their cumulative weights."""
     facts = list(all_facts())
     Random(20_26).shuffle(facts)
-    weights = accumulate(1 / (rank + 10) ** ZIPF_EXPONENT for rank in range(len(facts)))
-    return tuple(facts), tuple(weights)
+    common = round((1 - RARE) * len(facts))
+    weights = (1 / (rank + 10) ** ZIPF_EXPONENT / (1 if rank < common else RARENESS) for rank in range(len(facts)))
+    return tuple(facts), tuple(accumulate(weights))
 
 
 def sample_fact(rng: Random) -> Fact:

@@ -13,6 +13,7 @@ from trainers.embedded_base.grading import comparison, grading
 from trainers.embedded_base.lexicon import phrase, sentence
 from trainers.embedded_base.manner import remote_or_not
 from trainers.embedded_base.reading import read_one, reading
+from trainers.embedded_base.series import series
 from trainers.embedded_base.skills import skill
 
 __all__ = ["MIXTURE", "documents"]
@@ -84,6 +85,7 @@ MIXTURE: tuple[tuple[Callable[[Random], Document], float], ...] = (
     (one_field, 0.03),
     (reading, 0.28),
     (read_one, 0.08),
+    (series, 0.03),
     (remote_or_not, 0.02),
     (skill, 0.14),
     (grading, 0.04),
