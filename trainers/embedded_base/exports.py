@@ -9,14 +9,14 @@ import csv
 import json
 import re
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from random import Random
 
-from trainers.embedded_base.document import Document, normal, reserved
-from trainers.embedded_base.extraction import one_field
+from trainers.embedded_base.document import normal, reserved
+from trainers.embedded_base.extraction import extraction, one_field
 from trainers.embedded_base.facts import all_facts, options_for
-from trainers.embedded_base.mixture import documents
+from trainers.embedded_base.mixture import chat_choice, question
+from trainers.embedded_base.reading import reading
 from trainers.embedded_base.skills import skill
 
 __all__ = ["grams", "knowledge_rows", "regression_rows", "replay_rows", "write_all"]
@@ -24,7 +24,15 @@ __all__ = ["grams", "knowledge_rows", "regression_rows", "replay_rows", "write_a
 ROOT = Path(__file__).parents[2]
 KNOWLEDGE_ROWS = 3300
 REGRESSION_ROWS = 720
-REPLAY_ROWS = 600
+REPLAY_ROWS = 1000
+_REPLAYED = (
+    (skill, 0.4),
+    (one_field, 0.1),
+    (question, 0.15),
+    (chat_choice, 0.2),
+    (extraction, 0.05),
+    (reading, 0.1),
+)
 _LONGEST_ANSWER = 24  # characters; about eight tokens
 
 
@@ -61,15 +69,17 @@ def regression_rows() -> Iterator[dict[str, object]]:
 
 
 def replay_rows() -> Iterator[dict[str, object]]:
-    """Conversations of the pretraining kind, with a system turn where there was one."""
-    written = count(1)
-    for document in documents("replay"):
-        if _is_chat(document) and sum(len(text) for text, _ in document.parts) < 700:
-            turns = [("system", document.system)] if document.system else []
-            turns += [("user", document.prompt), ("assistant", document.answer)]
-            yield {"messages": [{"role": role, "content": content} for role, content in turns]}
-            if next(written) == REPLAY_ROWS:
-                return
+    """Conversations of the pretraining kinds, with a system turn where there was one; short skills are the commonest."""
+    rng, written = Random("replay"), 0
+    makers, shares = zip(*_REPLAYED, strict=True)
+    while written < REPLAY_ROWS:
+        document = rng.choices(makers, shares)[0](rng)
+        if not document.answer or reserved(document.prompt) or len(document.prompt) + len(document.answer) > 600:
+            continue
+        turns = [("system", document.system)] if document.system else []
+        turns += [("user", document.prompt), ("assistant", document.answer)]
+        yield {"messages": [{"role": role, "content": content} for role, content in turns]}
+        written += 1
 
 
 def write_all(root: Path = ROOT) -> None:
@@ -84,10 +94,6 @@ def write_all(root: Path = ROOT) -> None:
 
 def _write_jsonl(path: Path, rows: Iterator[dict[str, object]]) -> None:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-
-
-def _is_chat(document: Document) -> bool:
-    return bool(document.answer)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from trainers.embedded_base import names
 from trainers.embedded_base.domains import Value, date
 from trainers.embedded_base.lexicon import ADJECTIVES, NOUNS, VERBS_S, infinitive, phrase, plural
 
-__all__ = ["KINDS", "TABLES", "Kind", "rival", "sentences"]
+__all__ = ["KINDS", "TABLES", "Kind", "rival", "rival_pair", "sentences", "told"]
 
 TABLES = tomllib.loads(Path(__file__).with_name("reading.toml").read_text(encoding="utf-8"))
 
@@ -97,10 +97,37 @@ def sentences(rng: Random, record: Mapping[str, Value]) -> list[str]:
     return said
 
 
-def rival(rng: Random, kind: str) -> str:
-    """A sentence that names another value of the same kind, which is not the one asked for."""
+def told(rng: Random, record: Mapping[str, Value], *, often: float = 0.5) -> list[str]:
+    """The sentences of a record, and for firm, place and post as often as said one that also names a rival."""
+    plain, said = dict(record), []
+    for kind in TABLES["pairs"]:
+        if kind in plain and rng.random() < often:
+            if rng.random() < 0.5:
+                said.append(rival_pair(rng, kind, plain.pop(kind)))
+            else:
+                said.append(rival(rng, kind, record[kind]))
+            if rng.random() < 0.15:
+                said.append(rival(rng, kind, record[kind]))
+    return said + sentences(rng, plain)
+
+
+def rival(rng: Random, kind: str, value: Value = None) -> str:
+    """A sentence that names another of the same kind, which is not the one asked for, nor equal to `value`."""
     frame: str = rng.choice(TABLES["rivals"][kind])
-    return frame.format(o=KINDS[kind].draw(rng), noun=rng.choice(NOUNS))
+    return frame.format(o=_other(rng, kind, value), noun=rng.choice(NOUNS))
+
+
+def rival_pair(rng: Random, kind: str, value: Value) -> str:
+    """A sentence that names the one asked for, and another of the same kind that is not."""
+    frame: str = rng.choice(TABLES["pairs"][kind])
+    return frame.format(v=value, o=_other(rng, kind, value), noun=rng.choice(NOUNS))
+
+
+def _other(rng: Random, kind: str, value: Value) -> Value:
+    """A value of the kind that differs from the one given."""
+    while (other := KINDS[kind].draw(rng)) == value:
+        pass
+    return other
 
 
 def _joint(rng: Random, parts: Sequence[tuple[str, Value]]) -> str:

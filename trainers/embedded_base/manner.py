@@ -10,7 +10,8 @@ from trainers.embedded_base.lexicon import NOUNS, sentence
 __all__ = ["manner", "remote_or_not"]
 
 _TABLE = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-_LABELS = {True: ("Remote", "Online", "Home office", "From home"), False: ("On site", "In the office", "In person")}
+_SLOTS = _TABLE["slots"] | {"f": _TABLE["far"], "f2": _TABLE["far"], "r": _TABLE["near"], "p": NOUNS}
+_SLOTS |= {"a": _TABLE["degrees"], "t": _TABLE["times"]}
 
 
 def manner(rng: Random) -> tuple[str, bool, str]:
@@ -37,17 +38,44 @@ def remote_or_not(rng: Random) -> Document:
 
 def _says_where(rng: Random, *, home: bool) -> str:
     """A sentence that tells whether something is done from home."""
-    subject = rng.choice(_TABLE["subjects"]) if rng.random() < 0.6 else rng.choice(NOUNS)
+    subject = rng.choice(_TABLE["subjects"]) if rng.random() < 0.65 else rng.choice(NOUNS)
     shape = rng.random()
-    if shape < 0.45:
-        ready: str = rng.choice(_TABLE["home" if home else "site"])
-        return ready.format(s=subject, n=rng.randint(2, 4), d=rng.choice(_TABLE["days"]))
-    if shape < 0.57:
-        yes = rng.random() < 0.5
-        key = rng.choice(_LABELS[home == yes])
-        label = key if rng.random() < 0.5 else f"{key} {subject}"
-        return f"{label}: {'yes' if yes else 'no'}."
-    mode = rng.choice(_TABLE["far" if home else "near"])
-    form: str = rng.choice(_TABLE["forms"])
-    degree, time = rng.choice(_TABLE["degrees"]), rng.choice(_TABLE["times"])
-    return form.format(s=subject, a=degree, m=mode, t=time, n2=rng.choice(NOUNS))
+    if shape < 0.06:
+        return _label(rng, subject, home=home)
+    side, other = ("far", "near") if home else ("near", "far")
+    if shape < 0.56:
+        form, how = rng.choice(_TABLE["home" if home else "site"]), ""
+    elif shape < 0.67:
+        form, how = rng.choice(_TABLE["contrasts"]), ""
+    elif shape < 0.79:
+        form, how = rng.choice(_TABLE["home_mixed" if home else "site_mixed"]), ""
+    else:
+        how = rng.choice(("_is", "_do"))
+        form = rng.choice(_TABLE["forms" if how == "_is" else "forms_do"])
+    modes = _TABLE[side] if rng.random() < 0.6 else _TABLE[f"{side}{how}"]
+    not_so, in_general = rng.choice(_TABLE[other]), rng.choice(_TABLE[f"{other}_any"])
+    words = _Words(rng, s=subject, m=rng.choice(modes), x=not_so, y=in_general)
+    return str(form.format_map(words))
+
+
+class _Words(dict[str, str]):
+    """What fills a form: the words given, others drawn when they are asked for, a capital letter for a capitalised one."""
+
+    def __init__(self, rng: Random, **given: str) -> None:
+        super().__init__(given)
+        self.rng = rng
+
+    def __missing__(self, slot: str) -> str:
+        if slot in "SMXYFR":
+            word = self[slot.lower()]
+            return word[0].upper() + word[1:]
+        self[slot] = drawn = str(self.rng.choice(_SLOTS[slot]))
+        return drawn
+
+
+def _label(rng: Random, subject: str, *, home: bool) -> str:
+    """A label that says home or on site, and yes or no."""
+    yes = rng.random() < 0.5
+    key = rng.choice(_TABLE["home_labels" if home == yes else "site_labels"])
+    label = key if rng.random() < 0.5 else f"{key} ({subject})"
+    return f"{label}: {'yes' if yes else 'no'}."

@@ -11,31 +11,36 @@ from random import Random
 from trainers.embedded_base.document import Document, chat
 from trainers.embedded_base.domains import Value
 from trainers.embedded_base.extraction import VERBS, join_words, wording
-from trainers.embedded_base.kinds import KINDS, TABLES, rival, sentences
+from trainers.embedded_base.kinds import KINDS, TABLES, rival, told
 from trainers.embedded_base.lexicon import ADJECTIVES, NOUNS, sentence
 from trainers.embedded_base.manner import manner
 from trainers.embedded_base.skills import DEMO_KEYS
 
 __all__ = ["read_one", "reading"]
 
+_FREE_NOUNS = [noun for noun in NOUNS if noun not in DEMO_KEYS]
+_FREE_ADJECTIVES = [word for word in ADJECTIVES if word not in DEMO_KEYS]
+
 
 def reading(rng: Random) -> Document:
     """An open text and the record asked for: two to five fields, some absent, often a yes/no among them."""
     named = rng.sample(sorted(KINDS), rng.randint(2, 5))
     record = {kind: KINDS[kind].draw(rng) for kind in named}
-    said = sentences(rng, record)
+    said = told(rng, record)
     asked = rng.sample(named, rng.randint(min(2, len(named)), min(4, len(named))))
     if rng.random() < 0.25:
         asked.append(rng.choice([kind for kind in KINDS if kind not in named]))
+    if "place" not in named and "place" not in asked and rng.random() < 0.1:
+        asked.append("place")
     wanted = [(*_name_key(rng, kind, shown=record.get(kind)), record.get(kind)) for kind in asked]
     for draw in rng.choice(((), (manner,), (manner,), (_flag,), (manner, _flag), (_flag, _flag))):
         quality, holds, says = draw(rng)
         typed = f"{quality} ({rng.choice(('true or false', 'true/false', 'boolean'))})"
         wanted.append((quality, typed if rng.random() < 0.7 else quality, holds))
         said += [says] if says else []
-    other = rng.choice(sorted(TABLES["rivals"]))
-    if other in named and rng.random() < 0.35:
-        said.append(rival(rng, other))
+    for other in TABLES["rivals"]:
+        if other in asked and other not in named and rng.random() < 0.6:
+            said.append(rival(rng, other))  # only a rival is there: the answer is null
     said += [sentence(rng) for _ in range(rng.choice((0, 1, 1, 2, 3)))]
     if len({key for key, _, _ in wanted}) < len(wanted):
         return reading(rng)  # two fields came by the same name
@@ -56,7 +61,7 @@ def read_one(rng: Random) -> Document:
     named = rng.sample(sorted(KINDS), rng.randint(1, 4))
     record = {kind: KINDS[kind].draw(rng) for kind in named}
     kind = rng.choice(named)
-    text = " ".join(rng.sample(lines := sentences(rng, record), len(lines)))
+    text = " ".join(rng.sample(lines := told(rng, record, often=0.35), len(lines)))
     word = rng.choice((*KINDS[kind].keys, *KINDS[kind].words, *KINDS[kind].words)).replace("_", " ")
     ask = rng.choice(
         ("What is the {w}?", "Which {w}?", "Give the {w} only.", "{w}?", "Find the {w}.", "Name the {w}.")
@@ -69,7 +74,7 @@ def read_one(rng: Random) -> Document:
 
 def _flag(rng: Random) -> tuple[str, bool, str]:
     """A quality as key, whether it holds, and a sentence that says so (or nothing, which means no)."""
-    quality, noun = rng.choice([word for word in ADJECTIVES if word not in DEMO_KEYS]), rng.choice(NOUNS)
+    quality, noun = rng.choice(_FREE_ADJECTIVES), rng.choice(NOUNS)
     holds = rng.random() < 0.5
     yes = (
         "The {n} is {q}.",
@@ -92,7 +97,7 @@ def _text_name(rng: Random) -> str:
 def _name_key(rng: Random, kind: str, *, shown: Value) -> tuple[str, str]:
     """A key for a kind, and how the instruction names it."""
     if rng.random() < 0.4:
-        key = rng.choice([noun for noun in NOUNS if noun not in DEMO_KEYS])
+        key = rng.choice(_FREE_NOUNS)
         meaning = rng.choice((f"the {kind}", rng.choice(KINDS[kind].words)))
         return key, f"{key} ({meaning}{', or null' if shown is None else ''})"
     key = rng.choice(KINDS[kind].keys)
