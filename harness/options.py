@@ -31,6 +31,7 @@ class Options:
 
     model: str
     adapter: tuple[str, ...]
+    checkpoints: bool
     base: str | None
     backend: str
     dtype: str
@@ -89,6 +90,12 @@ def add_options(parser: "pytest.Parser") -> None:
         metavar="DIR",
         type=existing,
         help="LoRA adapter to judge against the base; repeat it for several candidates",
+    )
+    add(
+        "checkpoints",
+        action="store_true",
+        help="measure also what each --adapter was along its training, one row for each DIR/checkpoints/step-*; the "
+        "gates decide about the adapter alone",
     )
     add(
         "sweep",
@@ -228,6 +235,8 @@ def _refuse_contradictions(options: Options) -> None:
         raise UsageProblem("--base beside --adapter: give --model BASE --adapter DIR, or --base BASE --model CANDIDATE")
     if options.base and options.sweep:
         raise UsageProblem("--base beside --sweep: a sweep trains on --model; give --model BASE --sweep ...")
+    if options.checkpoints and not options.adapter:
+        raise UsageProblem("--checkpoints: has no use without --adapter; add --adapter DIR with checkpoints/ in it")
     for name in ("train_config", "train_data", "rank_by"):
         if getattr(options, name) and not options.sweep:
             raise UsageProblem(f"--{name.replace('_', '-')}: has no use without --sweep; add --sweep rank=8,16")

@@ -24,7 +24,8 @@ from harness.runs import PLAN_FILE, RECORDS, RunDirectory, new_run_path, sha256
 from harness.store import Store
 from harness.suite import Measurable
 from harness.sweeps import Choice, Point, Ranking, Screen, Sweep
-from harness.types import Json, Outcome, Verdict
+from harness.trajectory import plan_trajectory
+from harness.types import Json, ModelRef, Outcome, Verdict
 
 __all__ = ["GateSession", "items_of"]
 
@@ -97,19 +98,23 @@ class GateSession:
             for suite in planned
             if not suite.whole
         ]
-        given, ranking = models(self.options), None
+        given, ranking, trajectory = models(self.options), None, None
         points: tuple[Point, ...] = ()
+        saved: tuple[ModelRef, ...] = ()
         if self.sweep:
             points = self.sweep.plan(given[0], system_text(planned))
             ranking = plan_ranking(planned, points, self.options.rank_by or self.sweep.rank_by)
+        if self.options.checkpoints:
+            trajectory, saved = plan_trajectory(given[1:], [each.suite for each in planned])
         self.plan = Plan(
             suites=planned,
-            models=(*given, *(point.model for point in points), *prompted(self.options)),
+            models=(*given, *(point.model for point in points), *saved, *prompted(self.options)),
             items=tuple(items),
             options=self.options.spec(),
             partial_reasons=(*partial, *short),
             points=points,
             ranking=ranking,
+            trajectory=trajectory,
         )
         return self.plan
 
@@ -179,11 +184,12 @@ class GateSession:
             "verdicts": [verdict_json(item.node, final) for item, final in zip(self.plan.items, verdicts, strict=True)],
             "trained": self.trained,
             "prompting": beyond_prompts(
-                {model.name: model.prompting for model in self.plan.models},
+                self.plan.ways,
                 {planned.name: planned.suite.metric_names[0] for planned in self.plan.suites},
                 evaluator.results,
             ),
             "sweep": sweep_json(choice, self.plan.points) if choice else None,
+            "trajectory": self._followed(evaluator),
             "receipt": _receipt(evaluator),
         }
         run.finish(document)
@@ -197,6 +203,13 @@ class GateSession:
         changed = zip(self.plan.items, verdicts, settled, strict=True)
         self.spared = frozenset(item.node for item, before, after in changed if before.advisory != after.advisory)
         return settled
+
+    def _followed(self, evaluator: Evaluator) -> Json:
+        assert self.plan is not None
+        if self.plan.trajectory is None:
+            return None
+        base, prompts = self.plan.models[0].name, [model.name for model in self.plan.models if model.prompting]
+        return self.plan.trajectory.follow(self.plan.rules, evaluator.results, base=base, prompted=prompts)
 
     def _results(self, evaluator: Evaluator) -> list[Json]:
         assert self.plan is not None
