@@ -25,7 +25,7 @@ from harness.store import Store
 from harness.suite import Measurable
 from harness.sweeps import Choice, Point, Ranking, Screen, Sweep
 from harness.trajectory import plan_trajectory
-from harness.types import Json, ModelRef, Outcome, Verdict
+from harness.types import Json, Outcome, Verdict
 
 __all__ = ["GateSession", "items_of"]
 
@@ -92,20 +92,22 @@ class GateSession:
             UsageProblem: data, gates or options that cannot lead to a verdict.
         """
         selected = {item.suite for item in items}
-        planned = tuple(plan_suite(suite, self.options.limit) for name, suite in suites.items() if name in selected)
+        chosen = [suite for name, suite in suites.items() if name in selected]
+        given, ranking, followed = models(self.options), None, None
+        if self.options.checkpoints:
+            followed = plan_trajectory(given[1:], chosen, self.options.train_data)
+            chosen += followed.suites
+        planned = tuple(plan_suite(suite, self.options.limit) for suite in chosen)
         short = [
             f"--limit: {len(suite.examples)} of {suite.full} rows of suite {suite.name!r}"
             for suite in planned
             if not suite.whole
         ]
-        given, ranking, trajectory = models(self.options), None, None
         points: tuple[Point, ...] = ()
-        saved: tuple[ModelRef, ...] = ()
         if self.sweep:
             points = self.sweep.plan(given[0], system_text(planned))
             ranking = plan_ranking(planned, points, self.options.rank_by or self.sweep.rank_by)
-        if self.options.checkpoints:
-            trajectory, saved = plan_trajectory(given[1:], [each.suite for each in planned])
+        saved = followed.models if followed else ()
         self.plan = Plan(
             suites=planned,
             models=(*given, *(point.model for point in points), *saved, *prompted(self.options)),
@@ -114,7 +116,7 @@ class GateSession:
             partial_reasons=(*partial, *short),
             points=points,
             ranking=ranking,
-            trajectory=trajectory,
+            trajectory=followed.trajectory if followed else None,
         )
         return self.plan
 
@@ -185,7 +187,7 @@ class GateSession:
             "trained": self.trained,
             "prompting": beyond_prompts(
                 self.plan.ways,
-                {planned.name: planned.suite.metric_names[0] for planned in self.plan.suites},
+                {planned.name: planned.suite.metric_names[0] for planned in self.plan.suites if planned.suite.gates},
                 evaluator.results,
             ),
             "sweep": sweep_json(choice, self.plan.points) if choice else None,

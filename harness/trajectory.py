@@ -18,11 +18,12 @@ from harness.compare import Comparison, estimate, scores
 from harness.decide import decide
 from harness.errors import BadSpec, HarnessError, Incomparable, NotMeasured, UsageProblem
 from harness.gates import Gate
+from harness.memorised import TrainedRows, gap, trained_rows
 from harness.suite import Measurable
 from harness.sweeps import ranked_by
 from harness.types import Estimate, Json, ModelRef, Outcome, SuiteResult
 
-__all__ = ["Checkpoint", "Rules", "Trajectory", "plan_trajectory"]
+__all__ = ["Checkpoint", "Followed", "Rules", "Trajectory", "plan_trajectory"]
 
 CONFIDENCE = 0.90
 """Two-sided; one bound of it is a one-sided 95 % bound."""
@@ -64,10 +65,12 @@ class Trajectory:
     Attributes:
         task: suite and metric that a checkpoint is recommended by; None when no suite asks for a gain or a rate.
         checkpoints: of each adapter by step, the adapter itself among them.
+        trained: suite that asks the task of training rows; None without `--train-data`.
     """
 
     task: tuple[str, str] | None
     checkpoints: tuple[Checkpoint, ...]
+    trained: str | None = None
 
     @classmethod
     def read(cls, spec: Mapping[str, Any] | None) -> "Trajectory | None":
@@ -75,21 +78,24 @@ class Trajectory:
         if spec is None:
             return None
         task = spec["task"] and (spec["task"]["suite"], spec["task"]["metric"])
-        return cls(task, tuple(Checkpoint(**checkpoint) for checkpoint in spec["checkpoints"]))
+        return cls(task, tuple(Checkpoint(**checkpoint) for checkpoint in spec["checkpoints"]), spec["trained"])
 
     def spec(self) -> dict[str, Json]:
         """As JSON values, for plan.json."""
         task: Json = {"suite": self.task[0], "metric": self.task[1]} if self.task else None
-        return {"task": task, "checkpoints": [asdict(checkpoint) for checkpoint in self.checkpoints]}
+        checkpoints: Json = [asdict(checkpoint) for checkpoint in self.checkpoints]
+        return {"task": task, "checkpoints": checkpoints, "trained": self.trained}
 
     @property
     def names(self) -> frozenset[str]:
         """Models that are measured and never judged."""
         return frozenset(each.model for each in self.checkpoints if each.model != each.of)
 
-    def beside(self, adapter: str) -> tuple[str, ...]:
-        """Models that must be measured before a verdict about `adapter` counts."""
-        return tuple(each.model for each in self.checkpoints if each.of == adapter != each.model)
+    def needs(self, suite: str, adapter: str) -> tuple[tuple[str, str], ...]:
+        """Measurements, by suite and model, without which no verdict about `adapter` on `suite` counts."""
+        beside = [each.model for each in self.checkpoints if each.of == adapter]
+        suites = [suite, self.trained] if self.trained else [suite]
+        return tuple((asked, model) for asked in suites for model in beside)
 
     def follow(
         self, rules: Sequence[Rules], results: Results, *, base: str, prompted: Sequence[str]
@@ -106,14 +112,25 @@ class Trajectory:
             (each, [line for rule in rules for line in _lines(rule, results, each.model, base, prompted)])
             for each in self.checkpoints
         ]
+        said: list[Json] = [
+            {**asdict(each), "results": [line.spec() for line in lines], "gap": self._gap(results, each.model)}
+            for each, lines in followed
+        ]
         adapters = dict.fromkeys(each.of for each in self.checkpoints)
         return {
-            "checkpoints": [{**asdict(each), "results": [line.spec() for line in lines]} for each, lines in followed],
+            "checkpoints": said,
             "recommended": {
                 adapter: self._recommended([(each, lines) for each, lines in followed if each.of == adapter])
                 for adapter in adapters
             },
         }
+
+    def _gap(self, results: Results, model: str) -> Json:
+        if self.trained is None or self.task is None:
+            return None
+        suite, metric = self.task
+        seen = gap(metric, results.get((self.trained, model)), results.get((suite, model)))
+        return {"value": seen.value, "low": seen.low, "high": seen.high} if seen else None
 
     def _recommended(self, followed: Sequence[tuple[Checkpoint, Sequence["_Line"]]]) -> str | None:
         """The best mean of the task on checkpoints that fail no bound on a drop; of equal ones the earliest."""
@@ -154,23 +171,38 @@ class _Line:
         return values | {"gates": {text: outcome.value for text, outcome in self.gates.items()}}
 
 
-def plan_trajectory(
-    adapters: Sequence[ModelRef], suites: Sequence[Measurable]
-) -> tuple[Trajectory, tuple[ModelRef, ...]]:
-    """The checkpoints that lie in each adapter's folder, and the models that they are.
+class Followed(NamedTuple):
+    """What following a training adds to a plan: the checkpoints, their models, and a suite of training rows, if any."""
+
+    trajectory: Trajectory
+    models: tuple[ModelRef, ...]
+    suites: tuple[TrainedRows, ...]
+
+
+def plan_trajectory(adapters: Sequence[ModelRef], suites: Sequence[Measurable], train_data: str | None) -> Followed:
+    """Find the checkpoints that lie in each adapter's folder.
 
     Args:
         adapters: to judge, at least one.
         suites: that are going to be measured.
+        train_data: file of the rows that they were trained on, to measure a sample of these too.
 
     Raises:
-        UsageProblem: a folder holds none, or does not say where in the training each one is.
+        UsageProblem: a folder holds none, or does not say where in the training each one is; or see `trained_rows`.
     """
     saved = [pair for adapter in adapters for pair in _saved(adapter)]
+    models = tuple(model for checkpoint, model in saved if checkpoint.model != checkpoint.of)
+    task = _task(suites)
+    trained: tuple[TrainedRows, ...] = ()
+    if train_data:
+        by_name = {suite.name: suite for suite in suites}
+        if task is None:
+            raise UsageProblem("--train-data: no suite of this run asks for a gain or a rate; leave it out")
+        trained = (trained_rows(adapters, by_name[task[0]], Path(train_data)),)
+        if trained[0].name in by_name:
+            raise UsageProblem(f"--train-data: a suite is called {trained[0].name!r} already; rename it")
     checkpoints = tuple(checkpoint for checkpoint, _ in saved)
-    return Trajectory(_task(suites), checkpoints), tuple(
-        model for checkpoint, model in saved if checkpoint.model != checkpoint.of
-    )
+    return Followed(Trajectory(task, checkpoints, trained[0].name if trained else None), models, trained)
 
 
 def _saved(adapter: ModelRef) -> list[tuple[Checkpoint, ModelRef]]:

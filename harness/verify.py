@@ -71,7 +71,9 @@ def _verified(run_dir: Path, plan_bytes: bytes, plan: Document, run: Document) -
         trajectory = Trajectory.read(plan["trajectory"])
         unjudged = trajectory.names if trajectory else frozenset()
         ways = {model["name"]: model["prompting"] for model in plan["models"] if model["name"] not in unjudged}
-        again = beyond_prompts(ways, {suite["name"]: suite["metrics"][0] for suite in plan["suites"]}, results)
+        again = beyond_prompts(
+            ways, {suite["name"]: suite["metrics"][0] for suite in plan["suites"] if suite["gates"]}, results
+        )
         found += [] if _equal(again, run["prompting"]) else ["prompting: is not what the records give"]
         followed = _followed(plan, trajectory, results)
         found += [] if _equal(followed, run["trajectory"]) else ["trajectory: is not what the records give"]
@@ -197,8 +199,8 @@ def _recomputed(
     trajectory = Trajectory.read(plan["trajectory"])
     try:
         prompted = [results[item["suite"], name] for name in _prompted(plan)]
-        for name in trajectory.beside(item["model"]) if trajectory else ():
-            results[item["suite"], name]  # a verdict counts only beside all that was planned with it
+        for beside in trajectory.needs(item["suite"], item["model"]) if trajectory else ():
+            results[beside]  # a verdict counts only beside all that was planned with it
         candidate = None if item["model"] == base else results[item["suite"], item["model"]]
         verdict = decide(
             gate,

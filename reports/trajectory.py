@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from harness.types import Estimate, Outcome
 from reports.document import Document
-from reports.numbers import points
+from reports.numbers import interval, points
 
 __all__ = ["Checkpoint", "Followed", "Mark", "Panel", "Trajectory", "follow", "read_trajectory"]
 
@@ -35,20 +35,32 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """One state of the training of adapter `of`; `name` equals `of` for what the training ended in."""
+    """One state of the training of adapter `of`; `name` equals `of` for what the training ended in.
+
+    Attributes:
+        gap: the task's metric on training rows minus that on test rows, with one-sided 95 % bounds, in [-1, 1]; None
+            unless both were measured whole.
+    """
 
     name: str
     of: str
     step: int
     epoch: float
     marks: Mapping[Column, Mark]
+    gap: Estimate | None
 
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """All checkpoints of a run by adapter and step; `task` is what they are recommended by, if anything."""
+    """All checkpoints of a run by adapter and step.
+
+    Attributes:
+        task: what they are recommended by, if anything.
+        trained: suite that asks the task of training rows; None when none did.
+    """
 
     task: Column | None
+    trained: str | None
     checkpoints: tuple[Checkpoint, ...]
     recommended: Mapping[str, str | None]
 
@@ -83,11 +95,17 @@ class Followed:
 
     adapter: str
     task: Column | None
+    trained: Column | None
     columns: tuple[Column, ...]
     checkpoints: tuple[Checkpoint, ...]
     recommended: Checkpoint | None
     panels: tuple[Panel, ...]
     finding: str
+
+    @property
+    def all_columns(self) -> tuple[Column, ...]:
+        """The metrics of a gate, then the task's on training rows."""
+        return (*self.columns, self.trained) if self.trained else self.columns
 
 
 def read_trajectory(document: Document, plan: Document) -> Trajectory | None:
@@ -108,6 +126,7 @@ def read_trajectory(document: Document, plan: Document) -> Trajectory | None:
     adapters = dict.fromkeys(each.of for each in checkpoints)
     return Trajectory(
         task=(task.text("suite"), task.text("metric")) if task else None,
+        trained=None if planned.absent("trained") else planned.text("trained"),
         checkpoints=checkpoints,
         recommended={name: None if best.absent(name) else best.text(name) for name in adapters},
     )
@@ -133,6 +152,7 @@ def _followed(trajectory: Trajectory, adapter: str, floors: Mapping[Column, floa
     return Followed(
         adapter=adapter,
         task=trajectory.task,
+        trained=(trajectory.trained, trajectory.task[1]) if trajectory.trained and trajectory.task else None,
         columns=tuple(columns),
         checkpoints=own,
         recommended=best,
@@ -152,28 +172,45 @@ def _panel(own: Sequence[Checkpoint], column: Column, floors: Mapping[Column, fl
 
 
 def _finding(own: Sequence[Checkpoint], task: Column | None, floors: Mapping[Column, float]) -> str:
-    """What the picture shows, in one or two sentences."""
-    said = []
-    gains = [(each, mark.change) for each in own if task and (mark := each.marks.get(task)) and mark.change]
-    if task and gains:
-        (first, start), (last, end) = gains[0], gains[-1]
-        said.append(
-            f"{_name(task)} is {points(start.value)} points over the base after epoch {first.epoch:g}, and "
-            f"{points(end.value)} after epoch {last.epoch:g}."
-        )
-    for column, floor in floors.items():
-        path = [(each, mark) for each in own if (mark := each.marks.get(column)) and mark.change]
-        margin = f"its margin of {100 * abs(floor):.1f} points"
-        failed = [each for each, mark in path if mark.falls]
-        if failed:
-            value, low = min((mark.change.value, each.epoch) for each, mark in path if mark.change)
-            said.append(
-                f"{_name(column)} is shown to fall by more than {margin} after epoch {failed[0].epoch:g}; at worst it "
-                f"is at {points(value)}, after epoch {low:g}."
-            )
-        elif path:
-            said.append(f"{_name(column)} is nowhere shown to fall by more than {margin}.")
-    return " ".join(said) or "No suite of this run asks for a gain or bounds a drop."
+    """What the picture shows, a sentence each on gain, memory and loss."""
+    losses = (_loss(own, column, floor) for column, floor in floors.items())
+    said = [*([_gain(own, task), _memory(own)] if task else []), *losses]
+    return " ".join(filter(None, said)) or "No suite of this run asks for a gain or bounds a drop."
+
+
+def _gain(own: Sequence[Checkpoint], task: Column) -> str:
+    path = [(each, mark.change) for each in own if (mark := each.marks.get(task)) and mark.change]
+    if not path:
+        return ""
+    (first, start), (last, end) = path[0], path[-1]
+    return (
+        f"{_name(task)} is {points(start.value)} points over the base after epoch {first.epoch:g}, and "
+        f"{points(end.value)} after epoch {last.epoch:g}."
+    )
+
+
+def _memory(own: Sequence[Checkpoint]) -> str:
+    path = [(each, each.gap) for each in own if each.gap]
+    if not path:
+        return ""
+    last, seen = path[-1]
+    return (
+        f"Its gap from test rows to rows that were trained on is {points(seen.value)} points after epoch "
+        f"{last.epoch:g} ({interval(seen.low, seen.high)}){', more than chance makes' if seen.low > 0 else ''}."
+    )
+
+
+def _loss(own: Sequence[Checkpoint], column: Column, floor: float) -> str:
+    path = [(each, mark, mark.change) for each in own if (mark := each.marks.get(column)) and mark.change]
+    margin = f"its margin of {100 * abs(floor):.1f} points"
+    failed = [each for each, mark, _ in path if mark.falls]
+    if not failed:
+        return f"{_name(column)} is nowhere shown to fall by more than {margin}." if path else ""
+    value, epoch = min((change.value, each.epoch) for each, _, change in path)
+    return (
+        f"{_name(column)} is shown to fall by more than {margin} after epoch {failed[0].epoch:g}; at worst it is at "
+        f"{points(value)}, after epoch {epoch:g}."
+    )
 
 
 def _name(column: Column) -> str:
@@ -187,8 +224,13 @@ def _checkpoint(item: Document) -> Checkpoint:
         of=item.text("of"),
         step=item.integer("step"),
         epoch=item.number("epoch"),
+        gap=None if item.absent("gap") else _gap(Document(f"{item.where}: gap", item.mapping("gap"))),
         marks={(line.text("suite"), line.text("metric")): _mark(line) for line in item.list_of("results")},
     )
+
+
+def _gap(item: Document) -> Estimate:
+    return Estimate(item.number("value"), item.number("low"), item.number("high"), 0, "one-sided 95 %")
 
 
 def _mark(line: Document) -> Mark:

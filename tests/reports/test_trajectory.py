@@ -15,7 +15,7 @@ from reports.load import load
 from reports.page import build
 from tests.playground import finished_run, make_model, run_gate
 from tests.reports.reader import Outline
-from tests.training import BASE, make_suites, make_training, state
+from tests.training import BASE, make_rows, make_suites, make_training, state
 
 pytest_plugins = "pytester"
 
@@ -30,7 +30,7 @@ def followed(pytester, monkeypatch):
     make_model(pytester.path / "base", **BASE)
 
     def run(*states, options=()):
-        make_training(pytester.path / "tuned", states)
+        make_training(pytester.path / "tuned", states, data=make_rows(pytester.path / "rows.jsonl"))
         run_gate(pytester, "--adapter", "tuned", "--checkpoints", *options)
         return finished_run(pytester)[0]
 
@@ -80,6 +80,20 @@ def test_a_run_without_a_task_recommends_nothing(followed):
     """Forgetting alone does not say which checkpoint is best."""
     words = section(followed(*STATES, options=("-k", "knows")))
     assert "None is recommended: no suite of this run asks for a gain or a rate." in words
+
+
+def test_what_was_memorised_stands_beside_what_was_learned(followed):
+    """With the training rows at hand each checkpoint shows its rate on them, and how far test rows fall behind."""
+    words = section(followed(*STATES, options=("--train-data", "rows.jsonl")))
+    assert "task-trained exact_match Trained minus test, points base 0 0 100.0% 50.0% 100.0% – tuned@step" in words
+    assert re.search(r"tuned@step-000010 10 1 .* \+25\.0 \+\d+\.\d to \+\d+\.\d tuned@step-000020", words)
+    gap = r"Its gap from test rows to rows that were trained on is \+6\.0 points after epoch 4 \(\+\d\.\d to \+\d\.\d\)"
+    assert re.search(gap + ", more than chance makes\\.", words)
+
+
+def test_without_training_rows_there_is_no_such_column(followed):
+    """No gap is claimed that was not measured."""
+    assert "Trained minus test" not in section(followed(*STATES))
 
 
 def test_the_task_is_drawn_above_what_must_not_be_forgotten(followed):
