@@ -68,6 +68,8 @@ class Evaluator:
         ranking = self.plan.ranking
         confirm = ranking is not None and ranking.confirms(gate, suite=item.suite, model=item.model)
         prompted = [self.result(item.suite, model.name) for model in self.plan.models if model.prompting]
+        for beside in self.plan.trajectory.needs(item.suite, item.model) if self.plan.trajectory else ():
+            self.result(*beside)  # planned like all else, so the verdict counts only beside it
         return decide(
             gate,
             self.result(item.suite, base),

@@ -22,6 +22,13 @@ BASE_NAME = "base"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 LISTS = ("adapter", "sweep", "prompting")
 """Options that hold several values."""
+NEEDED = {
+    "checkpoints": ("adapter",),
+    "train_config": ("sweep",),
+    "train_data": ("sweep", "checkpoints"),
+    "rank_by": ("sweep",),
+}
+"""Options that are of no use without any of some others."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -31,6 +38,7 @@ class Options:
 
     model: str
     adapter: tuple[str, ...]
+    checkpoints: bool
     base: str | None
     backend: str
     dtype: str
@@ -91,6 +99,12 @@ def add_options(parser: "pytest.Parser") -> None:
         help="LoRA adapter to judge against the base; repeat it for several candidates",
     )
     add(
+        "checkpoints",
+        action="store_true",
+        help="measure also what each --adapter was along its training, one row for each DIR/checkpoints/step-*; the "
+        "gates decide about the adapter alone",
+    )
+    add(
         "sweep",
         action="append",
         metavar="AXIS=V,V|FILE|NAME",
@@ -109,7 +123,8 @@ def add_options(parser: "pytest.Parser") -> None:
         default=None,
         metavar="FILE",
         type=existing,
-        help="rows that --sweep trains on, all of them, instead of the configuration's",
+        help="rows that --sweep trains on, all of them, instead of the configuration's; with --checkpoints, the JSONL "
+        "file that each --adapter was trained on, of which a sample is measured to see what was merely memorised",
     )
     add(
         "rank-by",
@@ -228,9 +243,11 @@ def _refuse_contradictions(options: Options) -> None:
         raise UsageProblem("--base beside --adapter: give --model BASE --adapter DIR, or --base BASE --model CANDIDATE")
     if options.base and options.sweep:
         raise UsageProblem("--base beside --sweep: a sweep trains on --model; give --model BASE --sweep ...")
-    for name in ("train_config", "train_data", "rank_by"):
-        if getattr(options, name) and not options.sweep:
-            raise UsageProblem(f"--{name.replace('_', '-')}: has no use without --sweep; add --sweep rank=8,16")
+    for name, others in NEEDED.items():
+        if getattr(options, name) and not any(getattr(options, other) for other in others):
+            without = " or ".join(f"--{other}" for other in others)
+            add = "--sweep rank=8,16" if "sweep" in others else "--adapter DIR with checkpoints/ in it"
+            raise UsageProblem(f"--{name.replace('_', '-')}: has no use without {without}; add {add}")
     for path in map(Path, options.adapter if options.backend == "hf" else ()):
         if not (path / "adapter_config.json").exists():
             raise UsageProblem(f"--adapter {path}: holds no adapter_config.json; give the folder that PEFT saved")

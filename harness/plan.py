@@ -9,6 +9,7 @@ from harness.fingerprint import digest
 from harness.gates import Gate
 from harness.suite import Measurable, Suite
 from harness.sweeps import Point, Ranking, in_confirm, ranked_by
+from harness.trajectory import Rules, Trajectory
 from harness.types import Example, Json, ModelRef
 
 __all__ = [
@@ -84,6 +85,7 @@ class Plan:
         partial_reasons: why this is less than the whole gate; empty when it is the whole.
         points: of the sweep; their models are among `models`.
         ranking: what ranks the points; None without a sweep.
+        trajectory: the checkpoints, whose models are among `models`; None without `--checkpoints`.
     """
 
     suites: tuple[PlannedSuite, ...]
@@ -93,6 +95,20 @@ class Plan:
     partial_reasons: tuple[str, ...] = ()
     points: tuple[Point, ...] = ()
     ranking: Ranking | None = None
+    trajectory: Trajectory | None = None
+
+    @property
+    def ways(self) -> dict[str, str]:
+        """How each model is prompted, by name, of those that are judged or stand for what prompting reaches."""
+        unjudged = self.trajectory.names if self.trajectory else frozenset()
+        return {model.name: model.prompting for model in self.models if model.name not in unjudged}
+
+    @property
+    def rules(self) -> tuple[Rules, ...]:
+        """What each suite asks."""
+        return tuple(
+            Rules(each.name, each.suite.metric_names, each.suite.gates, each.suite.chance) for each in self.suites
+        )
 
     def suite(self, name: str) -> PlannedSuite:
         """The planned suite of that name."""
@@ -106,6 +122,7 @@ class Plan:
             "models": [_model_spec(model) for model in self.models],
             "items": [asdict(item) for item in self.items],
             "sweep": self._sweep(),
+            "trajectory": self.trajectory.spec() if self.trajectory else None,
         }
         return {
             "schema_version": SCHEMA_VERSION,

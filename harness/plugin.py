@@ -115,11 +115,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             return
         plan = state.gates.make_plan(state.by_name(), planned, state.left_out(len(planned), _narrowing(session.config)))
     base, *others = plan.models
-    candidates = [model.name for model in others if not model.prompting]
+    saved = plan.trajectory.names if plan.trajectory else frozenset()
+    candidates = [model.name for model in others if not model.prompting and model.name not in saved]
     prompts = [model.name for model in others if model.prompting]
     rows = sum(len(suite.examples) for suite in plan.suites)
     state.header = [
         f"base: {base.base}; candidates: {', '.join(candidates) or f'none, {base.name} by itself'}",
+        *([f"checkpoints: {', '.join(sorted(saved))}"] if saved else []),
         *([f"prompted: {', '.join(prompts)}"] if prompts else []),
         f"suites: {', '.join(suite.name for suite in plan.suites)}; {rows:,} examples planned on each model",
         *(f"partial: {reason}" for reason in plan.partial_reasons),
@@ -217,6 +219,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"trained: {run['trained']}; {_sweep_line(run['sweep'])}")
     for entry in run["prompting"]:
         terminalreporter.write_line(_prompting_line(entry))
+    for followed in _trajectory_lines(run["trajectory"], run["plan"]["trajectory"]):
+        terminalreporter.write_line(followed)
     if not config.hook.pytest_tunegate_verdicts(run=run, color=terminalreporter.hasmarkup):
         partial = " (partial: not the whole gate)" if run["partial"] else ""
         terminalreporter.write_line(f"outcome: {run['outcome']}{partial}", bold=True)
@@ -265,6 +269,20 @@ def _prompting_line(entry: Mapping[str, Any]) -> str:
     value, low, high = (100 * entry[key] + 0.0 for key in ("value", "low", "high"))
     what = f"{entry['suite']}: {entry['model']} minus {entry['over']}, the best prompt"
     return f"{what}: {value:+.1f} points [{low:+.1f}, {high:+.1f}] of {entry['metric']}"
+
+
+def _trajectory_lines(trajectory: Mapping[str, Any] | None, planned: Mapping[str, Any] | None) -> Iterator[str]:
+    if trajectory is None or planned is None:
+        return
+    for adapter, best in trajectory["recommended"].items():
+        count = sum(each["of"] == adapter for each in trajectory["checkpoints"])
+        if planned["task"] is None:
+            said = "no suite asks for a gain or a rate to recommend one by"
+        elif best is None:
+            said = "none keeps every bound on a drop"
+        else:
+            said = f"recommended: {best}, chosen on the rows that it is shown on"
+        yield f"trajectory of {adapter}: {count} checkpoints; {said}"
 
 
 def _narrowing(config: pytest.Config) -> list[str]:

@@ -24,6 +24,7 @@ from harness.runs import PLAN_FILE, RECORDS, RunDirectory, new_run_path, sha256
 from harness.store import Store
 from harness.suite import Measurable
 from harness.sweeps import Choice, Point, Ranking, Screen, Sweep
+from harness.trajectory import plan_trajectory
 from harness.types import Json, Outcome, Verdict
 
 __all__ = ["GateSession", "items_of"]
@@ -91,25 +92,31 @@ class GateSession:
             UsageProblem: data, gates or options that cannot lead to a verdict.
         """
         selected = {item.suite for item in items}
-        planned = tuple(plan_suite(suite, self.options.limit) for name, suite in suites.items() if name in selected)
+        chosen = [suite for name, suite in suites.items() if name in selected]
+        given, ranking, followed = models(self.options), None, None
+        if self.options.checkpoints:
+            followed = plan_trajectory(given[1:], chosen, self.options.train_data)
+            chosen += followed.suites
+        planned = tuple(plan_suite(suite, self.options.limit) for suite in chosen)
         short = [
             f"--limit: {len(suite.examples)} of {suite.full} rows of suite {suite.name!r}"
             for suite in planned
             if not suite.whole
         ]
-        given, ranking = models(self.options), None
         points: tuple[Point, ...] = ()
         if self.sweep:
             points = self.sweep.plan(given[0], system_text(planned))
             ranking = plan_ranking(planned, points, self.options.rank_by or self.sweep.rank_by)
+        saved = followed.models if followed else ()
         self.plan = Plan(
             suites=planned,
-            models=(*given, *(point.model for point in points), *prompted(self.options)),
+            models=(*given, *(point.model for point in points), *saved, *prompted(self.options)),
             items=tuple(items),
             options=self.options.spec(),
             partial_reasons=(*partial, *short),
             points=points,
             ranking=ranking,
+            trajectory=followed.trajectory if followed else None,
         )
         return self.plan
 
@@ -179,11 +186,12 @@ class GateSession:
             "verdicts": [verdict_json(item.node, final) for item, final in zip(self.plan.items, verdicts, strict=True)],
             "trained": self.trained,
             "prompting": beyond_prompts(
-                {model.name: model.prompting for model in self.plan.models},
-                {planned.name: planned.suite.metric_names[0] for planned in self.plan.suites},
+                self.plan.ways,
+                {planned.name: planned.suite.metric_names[0] for planned in self.plan.suites if planned.suite.gates},
                 evaluator.results,
             ),
             "sweep": sweep_json(choice, self.plan.points) if choice else None,
+            "trajectory": self._followed(evaluator),
             "receipt": _receipt(evaluator),
         }
         run.finish(document)
@@ -197,6 +205,13 @@ class GateSession:
         changed = zip(self.plan.items, verdicts, settled, strict=True)
         self.spared = frozenset(item.node for item, before, after in changed if before.advisory != after.advisory)
         return settled
+
+    def _followed(self, evaluator: Evaluator) -> Json:
+        assert self.plan is not None
+        if self.plan.trajectory is None:
+            return None
+        base, prompts = self.plan.models[0].name, [model.name for model in self.plan.models if model.prompting]
+        return self.plan.trajectory.follow(self.plan.rules, evaluator.results, base=base, prompted=prompts)
 
     def _results(self, evaluator: Evaluator) -> list[Json]:
         assert self.plan is not None

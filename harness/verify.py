@@ -17,6 +17,7 @@ from harness.prompting import beyond_prompts
 from harness.records import read_rows
 from harness.runs import PLAN_FILE, RECORDS, RUN_FILE, record_name, sha256
 from harness.sweeps import Ranking
+from harness.trajectory import Rules, Trajectory
 from harness.types import Estimate, Outcome, Row, SuiteResult, Verdict
 
 __all__ = ["Verified", "verify"]
@@ -67,9 +68,15 @@ def _verified(run_dir: Path, plan_bytes: bytes, plan: Document, run: Document) -
             verdict, fault = _recomputed(plan, item, written, results)
             verdicts.append(verdict)
             found += [fault] if fault else []
-        ways = {model["name"]: model["prompting"] for model in plan["models"]}
-        again = beyond_prompts(ways, {suite["name"]: suite["metrics"][0] for suite in plan["suites"]}, results)
+        trajectory = Trajectory.read(plan["trajectory"])
+        unjudged = trajectory.names if trajectory else frozenset()
+        ways = {model["name"]: model["prompting"] for model in plan["models"] if model["name"] not in unjudged}
+        again = beyond_prompts(
+            ways, {suite["name"]: suite["metrics"][0] for suite in plan["suites"] if suite["gates"]}, results
+        )
         found += [] if _equal(again, run["prompting"]) else ["prompting: is not what the records give"]
+        followed = _followed(plan, trajectory, results)
+        found += [] if _equal(followed, run["trajectory"]) else ["trajectory: is not what the records give"]
         verdicts, faults = _settled(plan, run, verdicts, results)
         found += faults
     outcome = Outcome.INVALID if found else aggregate(verdicts)
@@ -97,7 +104,7 @@ def _read(run_dir: Path) -> tuple[bytes, Document, Document]:
 
 
 def _plan_faults(plan_bytes: bytes, plan: Document, run: Document) -> Iterator[str]:
-    promise = {key: plan[key] for key in ("options", "suites", "models", "items", "sweep")}
+    promise = {key: plan[key] for key in ("options", "suites", "models", "items", "sweep", "trajectory")}
     if plan["digest"] != digest(promise):
         yield "plan.json: does not match its own digest; it was edited"
     if run["receipt"]["plan_sha256"] != sha256(plan_bytes) or run["plan"] != plan:
@@ -189,9 +196,11 @@ def _recomputed(
         return claimed, ""
     ranking = Ranking.read(plan["sweep"])
     confirm = ranking is not None and ranking.confirms(gate, suite=item["suite"], model=item["model"])
-    asked = [model["name"] for model in plan["models"] if model["prompting"]]
+    trajectory = Trajectory.read(plan["trajectory"])
     try:
-        prompted = [results[item["suite"], name] for name in asked]
+        prompted = [results[item["suite"], name] for name in _prompted(plan)]
+        for beside in trajectory.needs(item["suite"], item["model"]) if trajectory else ():
+            results[beside]  # a verdict counts only beside all that was planned with it
         candidate = None if item["model"] == base else results[item["suite"], item["model"]]
         verdict = decide(
             gate,
@@ -228,6 +237,23 @@ def _settled(
         if written["advisory"] is not verdict.advisory:
             found.append(f"{written['node']}: advisory is {written['advisory']}, it must be {verdict.advisory}")
     return verdicts, found
+
+
+def _followed(
+    plan: Document, trajectory: Trajectory | None, results: Mapping[tuple[str, str], SuiteResult]
+) -> Document | None:
+    if trajectory is None:
+        return None
+    rules = [
+        Rules(suite["name"], suite["metrics"], [gate_from(gate) for gate in suite["gates"]], suite["chance"])
+        for suite in plan["suites"]
+    ]
+    return trajectory.follow(rules, results, base=plan["models"][0]["name"], prompted=_prompted(plan))
+
+
+def _prompted(plan: Document) -> list[str]:
+    """Names of the base's rows with other prompting."""
+    return [model["name"] for model in plan["models"] if model["prompting"]]
 
 
 def _claimed(written: Document) -> Verdict:

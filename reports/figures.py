@@ -13,8 +13,9 @@ from markupsafe import Markup
 
 from reports.sections import Line, Slice
 from reports.texts import visible
+from reports.trajectory import Panel
 
-__all__ = ["forest", "slopes"]
+__all__ = ["forest", "slopes", "steps"]
 
 _INK, _MUTED, _GRID = "#1b1f24", "#5f6873", "#dfe3e8"
 _BASE, _CANDIDATE, _ZONE, _PAPER = "#767e88", "#0b62a8", "#f7e3d4", "#ffffff"
@@ -63,7 +64,7 @@ def forest(lines: Sequence[Line], width: int) -> Markup:
         interval,
         dot.encode(x=point, y=y),
     )
-    return _draw(alt.layer(*layers), width, step=34)
+    return _draw(alt.layer(*layers), width, {"step": 34})
 
 
 def slopes(slices: Sequence[Slice], width: int) -> Markup:
@@ -96,7 +97,61 @@ def slopes(slices: Sequence[Slice], width: int) -> Markup:
         hollow.encode(x=base, y=y),
         data.mark_point(filled=True, color=_CANDIDATE, size=55, opacity=1).encode(x=own, y=y),
     )
-    return _draw(alt.layer(*layers), width, step=22)
+    return _draw(alt.layer(*layers), width, {"step": 22})
+
+
+def steps(panels: Sequence[Panel], width: int) -> Markup:
+    """Difference to the base over the steps of a training, one picture above the other on one scale of steps.
+
+    Returns:
+        SVGs of `width` pixels: the base is the line at zero, a bar is an interval, what the gates do not allow is
+        shaded, and the recommended step has a ring. Nothing without panels.
+    """
+    last = max((step for panel in panels for step, _ in panel.path), default=0)
+    return Markup().join(_steps(panel, width, 1.03 * last) for panel in panels)
+
+
+def _steps(panel: Panel, width: int, right: float) -> Markup:
+    import altair as alt
+
+    rows = [
+        {"step": step, "value": 100 * seen.value, "low": 100 * seen.low, "high": 100 * seen.high}
+        for step, seen in panel.path
+    ]
+    low, high = _reach(panel)
+    ground = {"left": 0, "right": right, "zero": 0, "bottom": low, "floor": 100 * (panel.floor or 0)}
+    scale, tall = (alt.Scale(domain=list(ends), nice=False) for ends in ((0, right), (low, high)))
+    title, axis = f"optimiser steps, {panel.stride:g} in an epoch", alt.Axis(tickCount=6, grid=False)
+    left, step = (alt.X(f"{field}:Q", scale=scale, axis=axis, title=title) for field in ("left", "step"))
+    axis = alt.Axis(tickCount=4, labelExpr=_SIGNED, minExtent=44)
+    zero, bottom, value, least = (
+        alt.Y(f"{field}:Q", scale=tall, axis=axis, title="minus base, points")
+        for field in ("zero", "bottom", "value", "low")
+    )
+    everything: tuple[list[dict[str, Any]], ...] = (
+        [ground],
+        rows,
+        [{"step": 0, "value": 0}, *rows],
+        [row for row in rows if row["step"] == panel.marked],
+    )
+    back, data, line, best = (alt.Chart(alt.InlineData(values=values)) for values in everything)
+    layers = (
+        back.mark_rect(color=_ZONE, opacity=1).encode(x=left, x2="right:Q", y=bottom, y2="floor:Q"),
+        back.mark_rule(color=_MUTED).encode(x=left, x2="right:Q", y=zero),
+        line.mark_line(color=_CANDIDATE, strokeWidth=1.5).encode(x=step, y=value),
+        data.mark_rule(color=_CANDIDATE, strokeWidth=2.5).encode(x=step, y=least, y2="high:Q"),
+        data.mark_point(filled=True, color=_CANDIDATE, size=60, opacity=1).encode(x=step, y=value),
+        best.mark_point(stroke=_CANDIDATE, size=260, opacity=1).encode(x=step, y=value),
+    )
+    name = alt.TitleParams(_drawable(panel.title), anchor="start", color=_INK, fontSize=12, fontWeight="normal")
+    return _draw(alt.layer(*layers[panel.floor is None :]).properties(title=name), width, 170)
+
+
+def _reach(panel: Panel) -> tuple[float, float]:
+    """The lowest and highest points that a panel shows: all intervals, zero, and some of what is not allowed."""
+    ends = [0.0, 150 * (panel.floor or 0.0), *(100 * end for _, seen in panel.path for end in (seen.low, seen.high))]
+    edge = max(1.0, 0.08 * (max(ends) - min(ends)))
+    return min(ends) - edge, max(ends) + edge
 
 
 def _forest_row(line: Line) -> dict[str, Any]:
@@ -108,17 +163,22 @@ def _forest_row(line: Line) -> dict[str, Any]:
 
 
 def _labelled(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows with labels that are short, unique (equal ones would share a line) and safe to draw.
-
-    Vega shortens a label by UTF-16 units and fails on half a character, so those beyond the first plane become `□`.
-    """
+    """The rows with labels that are short, unique (equal ones would share a line) and safe to draw."""
     taken: dict[str, int] = {}
     made = []
     for row in rows:
-        label = _ASTRAL.sub("□", visible(row["label"]))[:_MAX_LABEL]
+        label = _drawable(row["label"])
         taken[label] = taken.get(label, 0) + 1
         made.append({**row, "label": label if taken[label] == 1 else f"{taken[label]}. {label}"})
     return made
+
+
+def _drawable(text: str) -> str:
+    """A short text that is safe to draw.
+
+    Vega shortens a label by UTF-16 units and fails on half a character, so those beyond the first plane become `□`.
+    """
+    return _ASTRAL.sub("□", visible(text))[:_MAX_LABEL]
 
 
 def _row_axis(rows: Sequence[dict[str, Any]], width: int) -> Any:  # noqa: ANN401 (altair is imported in the leaf)
@@ -129,12 +189,13 @@ def _row_axis(rows: Sequence[dict[str, Any]], width: int) -> Any:  # noqa: ANN40
     return alt.Y("label:N", sort=labels, title=None, axis=axis)
 
 
-def _draw(chart: Any, width: int, *, step: int) -> Markup:  # noqa: ANN401
+def _draw(chart: Any, width: int, height: int | dict[str, int]) -> Markup:  # noqa: ANN401
+    """SVG of `width` pixels; `height` is the plot's in pixels, or {"step": pixels of one row}."""
     import vl_convert
 
     text = {"labelColor": _INK, "titleColor": _MUTED, "titleFontWeight": "normal", "labelFontSize": 12}
     sized = chart.properties(
-        width=width, height={"step": step}, background="transparent", autosize={"type": "fit-x", "contains": "padding"}
+        width=width, height=height, background="transparent", autosize={"type": "fit-x", "contains": "padding"}
     )
     styled = sized.configure_axis(gridColor=_GRID, domainColor=_GRID, tickColor=_GRID, titleFontSize=12, **text)
     svg = vl_convert.vegalite_to_svg(styled.configure_view(stroke=None).to_dict(), allowed_base_urls=[])

@@ -11,6 +11,7 @@ from harness.errors import BadRunDirectory
 from harness.types import Estimate, FinishReason, ModelRef, Outcome, Row, Score, Verdict
 from reports.document import Document, parse, read_bytes
 from reports.sweep import Beyond, Sweep, own_verdicts, read_beyond, read_sweep
+from reports.trajectory import Trajectory, read_trajectory
 
 __all__ = ["Key", "PlannedSuite", "Result", "Run", "aggregate", "load", "verdict"]
 
@@ -88,6 +89,7 @@ class Run:
     receipt: Mapping[str, Any]
     sweep: Sweep | None = None
     beyond: tuple[Beyond, ...] = ()
+    trajectory: Trajectory | None = None
 
     @property
     def base(self) -> ModelRef:
@@ -97,7 +99,12 @@ class Run:
     @property
     def candidates(self) -> tuple[ModelRef, ...]:
         """The models to decide about; empty when only the base was measured."""
-        return tuple(model for model in self.models[1:] if not model.prompting)
+        return tuple(each for each in self.models[1:] if not each.prompting and each.name not in self.unjudged)
+
+    @property
+    def unjudged(self) -> frozenset[str]:
+        """Names of the checkpoints that stand beside an adapter."""
+        return self.trajectory.unjudged if self.trajectory else frozenset()
 
     def own_verdicts(self, model: str) -> tuple[Verdict, ...]:
         """What the gates say of one model, also where another point of its sweep won and decides."""
@@ -137,6 +144,7 @@ def load(folder: Path) -> Run:
         receipt=document.mapping("receipt"),
         sweep=read_sweep(document, plan),
         beyond=read_beyond(document),
+        trajectory=read_trajectory(document, plan),
     )
     if run.outcome is Outcome.PASS and aggregate(run.verdicts) is not Outcome.PASS:
         raise BadRunDirectory(f"{path}: says PASS, but its verdicts do not; run `tunegate verify {folder}`")

@@ -8,10 +8,11 @@ from markupsafe import Markup
 
 from harness.types import Json, ModelRef, Outcome, Verdict
 from reports.examples import Gallery, galleries
-from reports.figures import forest, slopes
+from reports.figures import forest, slopes, steps
 from reports.headline import Banner, Tile, candidate_banner, run_banner, tiles
 from reports.load import Run, aggregate
 from reports.sections import Cause, Health, Line, SuiteSlices, causes, health, lines, slices
+from reports.trajectory import Followed, follow
 
 __all__ = ["Page", "Subject", "build"]
 
@@ -34,6 +35,15 @@ class Sliced:
 
     table: SuiteSlices
     figure: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The trajectory of one adapter, drawn. `base` are the base's means, by suite and metric."""
+
+    followed: Followed
+    figure: Figure
+    base: Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,7 @@ class Page:
         environment: name and text.
         place: where the run lies, without the folders above, which may name a user.
         outcomes: what each candidate's own gates make of it, by name.
+        trajectories: one for each adapter whose checkpoints were measured.
     """
 
     title: str
@@ -78,6 +89,7 @@ class Page:
     warnings: tuple[str, ...]
     place: str
     outcomes: Mapping[str, Outcome]
+    trajectories: tuple[Drawn, ...]
 
 
 def build(run: Run, limit: int) -> Page:
@@ -91,12 +103,31 @@ def build(run: Run, limit: int) -> Page:
         subjects=tuple(_subject(run, model, limit) for model in run.candidates or (run.base,)),
         health=health(run),
         cost=tuple(_cost(run.environment.get("usage", {}))),
-        training=tuple((m.name, tuple(_flat(m.train_config))) for m in run.models if m.train_config),
+        training=tuple(
+            (m.name, tuple(_flat(m.train_config))) for m in run.models if m.train_config and m.name not in run.unjudged
+        ),
         environment=tuple(_flat(run.environment)),
         warnings=tuple(dict.fromkeys(_warnings(run))),
         place="/".join(run.folder.resolve().parts[-2:]),
         outcomes={model.name: aggregate(run.own_verdicts(model.name)) for model in run.candidates},
+        trajectories=tuple(_drawn(run)),
     )
+
+
+def _drawn(run: Run) -> Iterator[Drawn]:
+    if run.trajectory is None:
+        return
+    guards = {suite.name for suite in run.suites if suite.guards}
+    floors: dict[tuple[str, str], float] = {}
+    for suite in run.plan["suites"]:
+        for gate in suite["gates"] if suite["name"] in guards else ():
+            column = (suite["name"], gate["metric"])
+            floors[column] = max(floors.get(column, -1.0), -gate["max_drop"])
+    means = {(each.suite, each.metric): each.estimate for each in run.results if each.model == run.base.name}
+    base = {column: mean.value for column, mean in means.items() if mean}
+    for followed in follow(run.trajectory, floors):
+        wide, narrow = steps(followed.panels, WIDE), steps(followed.panels, NARROW)
+        yield Drawn(followed, Figure(wide, narrow, followed.finding), base)
 
 
 def _subject(run: Run, model: ModelRef, limit: int) -> Subject:

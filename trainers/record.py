@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.chat import template_digest
-from harness.fingerprint import weights_digest
+from harness.fingerprint import file_digest, weights_digest
 from harness.pins import Pins, golden_prompt
 from trainers.config import TrainConfig
 from trainers.fit import Fitted
@@ -67,6 +67,7 @@ def write_summary(folder: Path, material: Material, fitted: Fitted, config: Trai
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     tokens, learned = token_counts(material.rows)
     summary = {
+        "data_sha256": file_digest(config.data) if isinstance(config.data, Path) else None,
         "rows": len(material.rows),
         "replayed": material.replayed,
         "tokens": tokens,

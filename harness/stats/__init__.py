@@ -15,7 +15,7 @@ from harness.stats.power import (
     zero_loss_bound,
     zero_loss_n,
 )
-from harness.stats.proportions import wilson
+from harness.stats.proportions import independent_difference, wilson
 
 __all__ = [
     "Bound",
@@ -24,6 +24,7 @@ __all__ = [
     "deciding_n",
     "detectable_difference",
     "detectable_mean",
+    "independent_difference",
     "mcnemar_midp",
     "paired_mean",
     "shrunk_share",

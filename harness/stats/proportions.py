@@ -1,9 +1,11 @@
-"""One rate with its interval."""
+"""One rate with its interval, and the difference of two rates on different rows."""
+
+from math import hypot
 
 from harness.stats.normal import critical_z
 from harness.types import Estimate
 
-__all__ = ["wilson"]
+__all__ = ["independent_difference", "wilson"]
 
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
@@ -29,3 +31,23 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
 
     interval = binomtest(successes, n).proportion_ci(confidence, method="wilson")
     return Estimate(successes / n, float(interval.low), float(interval.high), n, "wilson")
+
+
+def independent_difference(one: Estimate, other: Estimate) -> Estimate:
+    """`one` minus `other`, of rates that were measured on different rows.
+
+    Args:
+        one: with an interval of its own, such as Wilson's.
+        other: likewise, of the same confidence.
+
+    Returns:
+        Estimate in [-1, 1] of that confidence; `n` is the smaller count. Each bound is as far from the difference as
+        the two facing half-widths together, at right angles: `d - sqrt((p1 - l1)^2 + (u2 - p2)^2)` and likewise above.
+
+    Source: Newcombe 1998, Statistics in Medicine 17:873-890, method 10, for Wilson's intervals; Zou and Donner 2008,
+    Statistics in Medicine 27:1693-1702, for any others.
+    """
+    value = one.value - other.value
+    low = value - hypot(one.value - one.low, other.high - other.value)
+    high = value + hypot(one.high - one.value, other.value - other.low)
+    return Estimate(value, low, high, min(one.n, other.n), "newcombe")

@@ -1,12 +1,12 @@
-"""Wilson's interval."""
+"""Wilson's interval, and that of the difference of two independent rates."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as _loaded  # noqa: F401  # its import must not count as an example's time
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from harness.stats import wilson
+from harness.stats import independent_difference, wilson
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,20 @@ def test_impossible_confidence_is_refused(confidence):
     """A confidence outside (0, 1), such as 95 for 0.95, is an error."""
     with pytest.raises(ValueError, match="outside"):
         wilson(1, 2, confidence)
+
+
+def test_published_difference():
+    """56 of 70 against 48 of 80 is the first example of Newcombe 1998, Statistics in Medicine 17:873-890, method 10."""
+    seen = independent_difference(wilson(56, 70), wilson(48, 80))
+    assert (seen.value, seen.low, seen.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=5e-5)
+    assert (seen.n, seen.method) == (70, "newcombe")
+
+
+@settings(deadline=None, database=None)
+@given(st.integers(0, 60), st.integers(60, 500), st.integers(0, 60), st.integers(60, 500))
+def test_difference_agrees_with_statsmodels(one, n, other, m):
+    """It equals an implementation by others, for any two counts."""
+    low, high = confint_proportions_2indep(one, n, other, m, method="newcomb", alpha=0.1)
+    seen = independent_difference(wilson(one, n, 0.9), wilson(other, m, 0.9))
+    assert (seen.low, seen.high) == pytest.approx((low, high), abs=1e-9)
+    assert -1 <= seen.low <= seen.value <= seen.high <= 1
