@@ -16,12 +16,14 @@ from harness.types import Json, ModelRef
 if TYPE_CHECKING:  # pytest is the caller; the command line works without it
     import pytest
 
-__all__ = ["BASE_NAME", "Options", "add_options", "make_backend", "models", "prompted"]
+__all__ = ["BASE_NAME", "QUANTIZATIONS", "Options", "add_options", "make_backend", "models", "prompted"]
 
 BASE_NAME = "base"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 LISTS = ("adapter", "sweep", "prompting")
 """Options that hold several values."""
+QUANTIZATIONS = ("none", "int8", "nf4", "fp4", "nf4-single", "fp4-single")
+"""How a base may be held in memory; the trainers write the same words into what they make."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -147,8 +149,9 @@ def add_options(parser: "pytest.Parser") -> None:
     add(
         "quantization",
         default="none",
-        choices=("none", "int8", "nf4"),
-        help="load the base quantised by bitsandbytes (default: none)",
+        choices=QUANTIZATIONS,
+        help="load the base quantised by bitsandbytes, as it was for training; -single keeps the scales of 4-bit weights "
+        "exact (default: none)",
     )
     add(
         "device",

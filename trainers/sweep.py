@@ -93,7 +93,7 @@ class TrainedSweep:
                 base=str(out) if full else base.base,
                 revision=None if full else base.revision,
                 adapter=None if full else str(out),
-                quantization=asked.quantization.kind,
+                quantization=asked.quantization.label,
                 train_config=plain(asked),
             )
             points.append(Point(name, model, _json(self.settings[name]), job, _parameters(asked)))
@@ -113,7 +113,8 @@ def make_sweep(options: Options) -> TrainedSweep:
     spec = read_sweep(options.sweep)
     base = _base_config(options, spec)
     if options.quantization != "none":
-        spec = replace(spec, fixed={**spec.fixed, "quantization.kind": options.quantization})
+        kind, _, single = options.quantization.partition("-")
+        spec = replace(spec, fixed={**spec.fixed, "quantization.kind": kind, "quantization.double": not single})
     settings = [dict(point) for point in spec.points]
     configs = [_config(base, {**spec.fixed, **point}) for point in settings]
     if spec.match_params:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BadSpec, HarnessError, NotMeasured
-from harness.options import Options
+from harness.options import QUANTIZATIONS, Options
 from harness.types import ModelRef
 from tests.tiny import make_base
 from trainers.axes import grid
@@ -94,6 +94,16 @@ def test_matched_ranks_train_equally_many_parameters(options, tmp_path):
     assert list(points) == ["all-linear-r8", "qv-r37", "mlp-r14"]
     counts = [point.parameters for point in points.values()]
     assert max(counts) / min(counts) < 1.05
+
+
+def test_points_are_measured_on_the_weights_that_they_are_trained_on(options):
+    """The name of a point's quantisation says whether the scales are rounded too, from axes and from the option."""
+    made, points = planned(replace(options, sweep=("quantization=nf4,fp4", "double=false")))
+    assert [point.model.quantization for point in points.values()] == ["nf4-single", "fp4-single"]
+    for asked in QUANTIZATIONS:
+        made, points = planned(replace(options, quantization=asked))
+        assert {config.quantization.label for config in made.configs.values()} == {asked}
+        assert {point.model.quantization for point in points.values()} == {asked}
 
 
 def test_job_is_named_by_contents(options, data):
