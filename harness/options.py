@@ -150,8 +150,8 @@ def add_options(parser: "pytest.Parser") -> None:
         "quantization",
         default="none",
         choices=QUANTIZATIONS,
-        help="load the base quantised by bitsandbytes, as it was for training; -single keeps the scales of 4-bit weights "
-        "exact (default: none)",
+        help="load the base quantised by bitsandbytes, as it was for training; -single leaves the scales of 4-bit "
+        "weights exact (default: none)",
     )
     add(
         "device",

@@ -85,7 +85,7 @@ class TrainedSweep:
             asked = config.model_copy(update={"system": system, "system_file": None}) if system else config
             job = job_of(asked, folder, system_text(asked))
             out = self.options.store / ADAPTERS / job[:ID_LENGTH]
-            self._jobs[name] = Job(name, asked, out)
+            self._jobs[name] = Job(name, asked, out, self.options.device)
             full = asked.method == "full"
             model = replace(
                 base,

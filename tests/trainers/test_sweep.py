@@ -41,6 +41,7 @@ def options(base, data, tmp_path) -> Options:
         quantization="none",
         sweep=("rank=2,4",),
         train_config=str(config),
+        device="auto",
         store=tmp_path / "store",
     )
 
