@@ -106,7 +106,7 @@ def plan(
     Exits 0 when it fits or no memory is declared, 1 when it does not fit, 2 when a file, key or option is wrong.
     Needs neither GPU nor weights.
     """
-    from trainers.plan import Declared, as_text, make_plan, parse_size, write_json
+    from trainers.planning.plan import Declared, as_text, make_plan, parse_size, write_json
 
     try:
         memory = parse_size(gpu_memory) if gpu_memory else None

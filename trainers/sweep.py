@@ -31,8 +31,8 @@ from trainers.axes import Settings, axis_of, combined, grid, key_of, name_of, na
 from trainers.config import TrainConfig, load_config
 from trainers.jobs import Job, train
 from trainers.material import job_of, system_text
+from trainers.planning.shapes import GROUPS, read_shape
 from trainers.record import plain
-from trainers.shapes import GROUPS, read_shape
 
 __all__ = ["SweepSpec", "TrainedSweep", "make_sweep", "read_sweep"]
 

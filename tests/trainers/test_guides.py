@@ -17,9 +17,9 @@ from trainers.arguments import LOADER_WORKERS, USE_CACHE, arguments
 from trainers.bases import load_base
 from trainers.config import Quantization, TrainConfig
 from trainers.merge import merge
+from trainers.planning.shapes import GROUPS, known_shapes
 from trainers.sections import Lora
 from trainers.sft import train
-from trainers.shapes import GROUPS, known_shapes
 
 SHAPES = known_shapes()
 ROOT = Path(__file__).parents[2]
