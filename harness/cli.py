@@ -73,6 +73,25 @@ def report(run_dir: RunDir) -> None:
 
 
 @app.command()
+def compare_sweeps(
+    first: Annotated[Path, typer.Argument(metavar="RUN_A", help="Run directory of a sweep, on a small base perhaps.")],
+    second: Annotated[Path, typer.Argument(metavar="RUN_B", help="Run directory of the same sweep on another base.")],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the comparison there too, as JSON.")] = None,
+) -> None:
+    """Say whether two bases rank the points of a sweep alike, so that tuning on the small one tells about the other.
+
+    Points are matched by what they set, and compared by Kendall's tau over their scores on all rows.
+    """
+    from reports.transfer import as_text, write_json
+    from reports.transfer import compare_sweeps as compare
+
+    found = compare(first, second)
+    if json_file is not None:
+        write_json(found, json_file)
+    typer.echo(as_text(found))
+
+
+@app.command()
 def plan(
     config: Annotated[Path, typer.Argument(help="TOML file of a training run; `model` and `[lora]` are enough.")],
     gpu_memory: Annotated[str, typer.Option(help="Memory of one GPU, such as 16GiB; exit code 1 if exceeded.")] = "",
@@ -87,7 +106,7 @@ def plan(
     Exits 0 when it fits or no memory is declared, 1 when it does not fit, 2 when a file, key or option is wrong.
     Needs neither GPU nor weights.
     """
-    from trainers.plan import Declared, as_text, make_plan, parse_size, write_json
+    from trainers.planning.plan import Declared, as_text, make_plan, parse_size, write_json
 
     try:
         memory = parse_size(gpu_memory) if gpu_memory else None

@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import Literal, NamedTuple, get_args
 
 from harness.errors import Incomparable, NotMeasured
-from harness.stats import bounded_mean, paired_mean, tango, wilson
+from harness.stats import bounded_mean, gain_share, paired_mean, tango, wilson
 from harness.types import Estimate, Row, SuiteResult
 
-__all__ = ["Comparison", "Flip", "Pair", "Transitions", "Unscored", "estimate", "scores"]
+__all__ = ["Comparison", "Flip", "Pair", "Transitions", "Unscored", "estimate", "gain_share_of", "scores"]
 
 
 Change = Literal["both_right", "gained", "lost", "both_wrong", "unscored"]
@@ -153,6 +153,27 @@ def estimate(
     if clusters or not _all_binary(values):
         return bounded_mean(values, (0.0, 1.0), confidence, clusters=clusters)
     return wilson(values.count(1.0), len(values), confidence)
+
+
+def gain_share_of(part: Comparison, whole: Comparison, metric: str, confidence: float = 0.90) -> Estimate | None:
+    """What share of `whole`'s gain over their common base `part` gains; None when that gain is not shown.
+
+    Raises:
+        NotMeasured: an example lacks a score.
+        Incomparable: the two are not of the same base and examples.
+    """
+    if part.base != whole.base:
+        raise Incomparable(f"suite {part.base.suite!r}: gains over two bases have no common share; give one base")
+    clusters = _shared([pair.cluster for pair in part.pairs(metric)])
+    return gain_share(_gains(part, metric), _gains(whole, metric), confidence, clusters=clusters)
+
+
+def _gains(comparison: Comparison, metric: str) -> list[float]:
+    pairs = comparison.pairs(metric)
+    found = [pair.candidate - pair.base for pair in pairs if pair.candidate is not None and pair.base is not None]
+    if missing := len(pairs) - len(found):
+        raise NotMeasured(f"suite {comparison.base.suite!r}: {missing} examples lack a {metric} score; rerun it")
+    return found
 
 
 _STAND_IN = {Unscored.LEFT_OUT: None, Unscored.WORST: 0.0, Unscored.BEST: 1.0}

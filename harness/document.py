@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -51,7 +51,7 @@ def model_json(model: ModelRef) -> dict[str, Json]:
         **_plain(model),
         "digests": dict(model.digests),
         "train_config": config,
-        "training": _training(Path(model.adapter)) if model.adapter else None,
+        "training": _training(model),
     }
 
 
@@ -102,14 +102,15 @@ def verdict_json(node: str, verdict: Verdict) -> dict[str, Json]:
     }
 
 
-def _training(adapter: Path) -> dict[str, Json] | None:
-    """What the trainer wrote of its work, and the adapter's size; None when it was trained elsewhere."""
+def _training(model: ModelRef) -> dict[str, Json] | None:
+    """What the trainer wrote of its work, and the size of an adapter; None when it was trained elsewhere."""
+    folder = Path(model.adapter or model.base)
     try:
-        said = json.loads((adapter / "training.json").read_text(encoding="utf-8"))
+        said = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    size = sum(path.stat().st_size for path in adapter.glob("*.safetensors"))
-    return {**said, "adapter_bytes": size} if isinstance(said, dict) else None
+    size = {"adapter_bytes": sum(path.stat().st_size for path in folder.glob("*.safetensors"))}
+    return {**said, **(size if model.adapter else {})} if isinstance(said, dict) else None
 
 
 def _notes(choice: Choice, points: Sequence[Point]) -> list[Json]:
@@ -118,17 +119,35 @@ def _notes(choice: Choice, points: Sequence[Point]) -> list[Json]:
     measured = [point.model for point in choice.points if point.select is not None]
     if missing := [point.name for point in points if point.name not in measured]:
         notes.append(f"not ranked, because not measured whole: {', '.join(missing)}")
-    key = "optim.learning_rate"
-    rates = sorted({float(rate) for point in points if isinstance(rate := point.settings.get(key), int | float)})
-    won = next((point.settings.get(key) for point in points if point.name == choice.winner), None)
-    if len(rates) > 1 and won in (rates[0], rates[-1]):
-        notes.append(f"the winner's learning rate {won:g} is at the edge of the grid; the best may lie beyond it")
-    trained = [_training(Path(point.model.adapter)) for point in points if point.model.adapter]
+    notes.extend(_edge(choice, points))
+    notes.extend(_shareless(choice, points))
+    trained = [_training(point.model) for point in points]
     for what in ("tokens", "steps"):
         seen = {int(count) for said in trained if said and isinstance(count := said.get(what), int)}
         if len(seen) > 1:
             notes.append(f"the points differ in {what} they were trained on: {min(seen):,} to {max(seen):,}")
     return notes
+
+
+def _edge(choice: Choice, points: Sequence[Point]) -> Iterator[str]:
+    """Full fine-tuning wants other rates than adapters, so each kind has its own grid."""
+    key = "optim.learning_rate"
+    winner = next((point for point in points if point.name == choice.winner), None)
+    alike = [point.settings.get(key) for point in points if winner and point.full == winner.full]
+    rates = sorted({float(rate) for rate in alike if isinstance(rate, int | float)})
+    won = winner.settings.get(key) if winner else None
+    if len(rates) > 1 and won in (rates[0], rates[-1]):
+        yield f"the winner's learning rate {won:g} is at the edge of the grid; the best may lie beyond it"
+
+
+def _shareless(choice: Choice, points: Sequence[Point]) -> Iterator[str]:
+    """Why no share of full fine-tuning's gain is given."""
+    if not any(point.full for point in points):
+        yield "no point trains every weight, so no share of full fine-tuning's gain is given; see --sweep full_or_lora"
+    elif choice.full is None:
+        yield "full fine-tuning was not measured whole, so no share of its gain is given"
+    elif next(point for point in choice.points if point.model == choice.full).share is None:
+        yield f"{choice.full} is not shown to gain anything over the base, so a share of its gain would say nothing"
 
 
 def _estimate(result: SuiteResult, metric: str) -> dict[str, Json]:

@@ -16,7 +16,7 @@ from harness.types import Json, ModelRef
 if TYPE_CHECKING:  # pytest is the caller; the command line works without it
     import pytest
 
-__all__ = ["BASE_NAME", "Options", "add_options", "make_backend", "models", "prompted"]
+__all__ = ["BASE_NAME", "QUANTIZATIONS", "Options", "add_options", "make_backend", "models", "prompted"]
 
 BASE_NAME = "base"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -29,6 +29,8 @@ NEEDED = {
     "rank_by": ("sweep",),
 }
 """Options that are of no use without any of some others."""
+QUANTIZATIONS = ("none", "int8", "nf4", "fp4", "nf4-single", "fp4-single")
+"""How a base may be held in memory; the trainers write the same words into what they make."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -162,8 +164,9 @@ def add_options(parser: "pytest.Parser") -> None:
     add(
         "quantization",
         default="none",
-        choices=("none", "int8", "nf4"),
-        help="load the base quantised by bitsandbytes (default: none)",
+        choices=QUANTIZATIONS,
+        help="load the base quantised by bitsandbytes, as it was for training; -single leaves the scales of 4-bit "
+        "weights exact (default: none)",
     )
     add(
         "device",

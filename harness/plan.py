@@ -143,6 +143,7 @@ class Plan:
                     "settings": dict(point.settings),
                     "job": point.job,
                     "parameters": point.parameters,
+                    "full": point.full,
                 }
                 for point in self.points
             ],
@@ -177,8 +178,8 @@ def system_text(suites: Sequence[PlannedSuite]) -> str:
     return texts.pop() if len(texts) == 1 else ""
 
 
-def plan_ranking(suites: Sequence[PlannedSuite], points: Sequence[Point], wanted: str) -> Ranking:
-    """What ranks the points.
+def plan_ranking(suites: Sequence[PlannedSuite], points: Sequence[Point], wanted: str, base: str) -> Ranking:
+    """What ranks the points, which all start from `base`.
 
     Raises:
         BadSpec: nothing can, or a gate of the ranking suite cannot be shown with half of its rows.
@@ -196,7 +197,8 @@ def plan_ranking(suites: Sequence[PlannedSuite], points: Sequence[Point], wanted
                 gate.refuse_undecidable(confirm)
         except BadSpec as error:
             raise BadSpec(f"suite {name!r}, confirm half of a sweep: {error}") from error
-    return Ranking(name, metric, {point.name: point.parameters for point in points})
+    full = tuple(point.name for point in points if point.full)
+    return Ranking(name, metric, {point.name: point.parameters for point in points}, full, base)
 
 
 def gate_from(spec: Mapping[str, Any]) -> Gate:

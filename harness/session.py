@@ -106,7 +106,7 @@ class GateSession:
         points: tuple[Point, ...] = ()
         if self.sweep:
             points = self.sweep.plan(given[0], system_text(planned))
-            ranking = plan_ranking(planned, points, self.options.rank_by or self.sweep.rank_by)
+            ranking = plan_ranking(planned, points, self.options.rank_by or self.sweep.rank_by, given[0].name)
         saved = followed.models if followed else ()
         self.plan = Plan(
             suites=planned,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
-from harness.compare import Comparison, scores
+from harness.compare import Comparison, gain_share_of, scores
 from harness.errors import BadSpec, Incomparable, NotMeasured
 from harness.gates import Gate
 from harness.suite import Measurable
@@ -54,6 +54,11 @@ class Point:
     job: str
     parameters: int | None
 
+    @property
+    def full(self) -> bool:
+        """Whether every weight is trained: what is measured is a whole model, not an adapter on the base."""
+        return self.model.adapter is None
+
 
 class Sweep(Protocol):
     """What the gate needs of whoever trains."""
@@ -85,7 +90,14 @@ class Sweep(Protocol):
 class PointChoice:
     """How one point stands: its mean score on the select half, and its distance to the winner on the confirm half.
 
-    All numbers are None for a point that was not measured whole.
+    All numbers are None for a point that was not measured whole; those of the share also where there is none to give.
+
+    Attributes:
+        model: its name.
+        select: mean on the select half, in [0, 1].
+        behind, low, high: difference to the winner with one-sided 95 % bounds, in [-1, 1].
+        share, share_low, share_high: its gain over the base as a share of full fine-tuning's, on the confirm half, with
+            one-sided 95 % bounds; of any size.
     """
 
     model: str
@@ -93,6 +105,9 @@ class PointChoice:
     behind: float | None = None
     low: float | None = None
     high: float | None = None
+    share: float | None = None
+    share_low: float | None = None
+    share_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +118,14 @@ class Choice:
         winner: best mean on the select half; of equal ones the smallest, then the first. None when none was measured.
         smallest: fewest trained parameters among the points that are not shown, at one-sided 95 %, to be worse than
             the winner on the confirm half.
+        full: of the points that train every weight, the one that ranks first: what shares are shares of. None without.
         select_rows, confirm_rows: sizes of the halves.
         points: in the plan's order.
     """
 
     winner: str | None
     smallest: str | None
+    full: str | None
     select_rows: int
     confirm_rows: int
     points: tuple[PointChoice, ...]
@@ -120,19 +137,30 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Which metric of which suite ranks which points (name -> trained parameters, None when unknown)."""
+    """Which metric of which suite ranks which points.
+
+    Attributes:
+        suite, metric: what ranks.
+        points: name -> trained parameters, None when unknown.
+        full: names of the points that train every weight.
+        base: name of the model that gains are counted from.
+    """
 
     suite: str
     metric: str
     points: Mapping[str, int | None]
+    full: tuple[str, ...] = ()
+    base: str = ""
 
     @classmethod
-    def read(cls, spec: Mapping[str, Any] | None) -> "Ranking | None":
-        """From `sweep` of plan.json."""
+    def read(cls, plan: Mapping[str, Any]) -> "Ranking | None":
+        """From plan.json; None without a sweep."""
+        spec = plan["sweep"]
         if spec is None:
             return None
         points = {point["model"]: point["parameters"] for point in spec["points"]}
-        return cls(spec["rank_by"]["suite"], spec["rank_by"]["metric"], points)
+        full = tuple(point["model"] for point in spec["points"] if point["full"])
+        return cls(spec["rank_by"]["suite"], spec["rank_by"]["metric"], points, full, plan["models"][0]["name"])
 
     def confirms(self, gate: Gate | None, *, suite: str, model: str) -> bool:
         """Whether this gate is decided on the confirm half: gains and rates of the points on the ranking suite."""
@@ -148,7 +176,9 @@ class Ranking:
             key=lambda name: (-(select[name] or 0.0), *self._size(name), order.index(name)),
         )
         winner = ranked[0] if ranked else None
-        points = tuple(self._beside(measured, winner, name, select.get(name)) for name in order)
+        full = next((name for name in ranked if name in self.full), None)
+        beside = (self._beside(measured, winner, name, select.get(name)) for name in order)
+        points = tuple(self._with_share(point, results, full) for point in beside)
         equal = [point.model for point in points if point.high is not None and point.high >= 0]
         sized = [name for name in equal if self.points[name] is not None]
         rows = next(iter(measured.values())).rows if measured else ()
@@ -156,6 +186,7 @@ class Ranking:
         return Choice(
             winner=winner,
             smallest=min(sized, key=self._size) if len(sized) == len(equal) and sized else None,
+            full=full,
             select_rows=len(rows) - confirm,
             confirm_rows=confirm,
             points=points,
@@ -191,6 +222,19 @@ class Ranking:
         except (NotMeasured, Incomparable):
             return PointChoice(name, select)
         return PointChoice(name, select, seen.value, seen.low, seen.high)
+
+    def _with_share(
+        self, point: PointChoice, results: Mapping[tuple[str, str], SuiteResult], full: str | None
+    ) -> PointChoice:
+        """The point with its share of what `full` gains over the base, where there is one."""
+        if full is None or point.select is None:
+            return point
+        base, whole, part = (confirm_half(results[self.suite, name]) for name in (self.base, full, point.model))
+        try:
+            found = gain_share_of(Comparison(base, part), Comparison(base, whole), self.metric, CONFIDENCE)
+        except (NotMeasured, Incomparable):
+            return point
+        return replace(point, share=found.value, share_low=found.low, share_high=found.high) if found else point
 
     def _size(self, name: str) -> tuple[bool, int]:
         parameters = self.points[name]

@@ -140,7 +140,7 @@ class ModelRef:
         base: `embedded`, a local path, or a Hub id.
         revision: commit of a Hub id, else None.
         adapter: PEFT adapter folder, or None for the base itself.
-        quantization: `none`, `int8` or `nf4`.
+        quantization: `none`, `int8`, `nf4` or `fp4`; `nf4-single` and `fp4-single` with exact scales.
         dtype: `float32`, `bfloat16` or `float16`.
         train_config: the configuration that the adapter was trained with, if it pinned one.
         fingerprint: hash of everything that can change an answer of this model.

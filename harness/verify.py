@@ -194,7 +194,7 @@ def _recomputed(
     claimed = replace(_claimed(written), advisory=bool(gate and gate.advisory), model=item["model"])
     if written["outcome"] in UNMEASURED:
         return claimed, ""
-    ranking = Ranking.read(plan["sweep"])
+    ranking = Ranking.read(plan)
     confirm = ranking is not None and ranking.confirms(gate, suite=item["suite"], model=item["model"])
     trajectory = Trajectory.read(plan["trajectory"])
     try:
@@ -223,7 +223,7 @@ def _settled(
     plan: Document, run: Document, verdicts: list[Verdict], results: Mapping[tuple[str, str], SuiteResult]
 ) -> tuple[list[Verdict], list[str]]:
     """The verdicts as the sweep's choice leaves them, and what run.json says otherwise about either."""
-    ranking, found = Ranking.read(plan["sweep"]), []
+    ranking, found = Ranking.read(plan), []
     if ranking is None:
         if run["sweep"] is not None:
             found.append("sweep: run.json tells of a sweep that was not planned")

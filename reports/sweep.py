@@ -19,13 +19,15 @@ class Point:
         select: mean on the half of the rows that ranked, in [0, 1]; None when it was not measured whole.
         behind: difference to the winner on the other half with one-sided 95 % bounds; None likewise.
         parameters: trained ones; None when unknown.
-        scale: what the adapter's product is multiplied by; None when it pins no configuration.
+        share: its gain as a share of full fine-tuning's, with one-sided 95 % bounds; None where there is none to give.
+        scale: what the adapter's product is multiplied by; None without an adapter, or when it pins no configuration.
         training: what the trainer wrote: seconds, tokens_per_second, peak_memory_bytes, adapter_bytes; empty untrained.
     """
 
     name: str
     select: float | None
     behind: Estimate | None
+    share: Estimate | None
     parameters: int | None
     scale: float | None
     training: Mapping[str, Any]
@@ -38,12 +40,13 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """The points in order, which suite's metric ranked them, and who won; see docs/run_schema.md."""
+    """The points in order, which suite's metric ranked them, who won, what shares are of; see docs/run_schema.md."""
 
     suite: str
     metric: str
     winner: str | None
     smallest: str | None
+    full: str | None
     select_rows: int
     confirm_rows: int
     trained: int
@@ -85,6 +88,7 @@ def read_sweep(document: Document, plan: Document) -> Sweep | None:
         metric=ranked.text("metric"),
         winner=None if said.absent("winner") else said.text("winner"),
         smallest=None if said.absent("smallest") else said.text("smallest"),
+        full=None if said.absent("full") else said.text("full"),
         select_rows=said.integer("select_rows"),
         confirm_rows=said.integer("confirm_rows"),
         trained=document.integer("trained"),
@@ -124,14 +128,21 @@ def _behind(point: Document) -> Estimate | None:
     return Estimate(point.number("behind"), point.number("low"), point.number("high"), 0, "one-sided 95 %")
 
 
+def _share(point: Document) -> Estimate | None:
+    if point.absent("share"):
+        return None
+    return Estimate(point.number("share"), point.number("share_low"), point.number("share_high"), 0, "one-sided 95 %")
+
+
 def _point(point: Document, planned: Document, model: Document) -> Point:
     config = {} if model.absent("train_config") else model.mapping("train_config")
     lora = config.get("lora")
-    scale = lora.get("scale") if isinstance(lora, dict) else None
+    scale = lora.get("scale") if isinstance(lora, dict) and config.get("method") != "full" else None
     return Point(
         name=point.text("model"),
         select=None if point.absent("select") else point.number("select"),
         behind=_behind(point),
+        share=_share(point),
         parameters=None if planned.absent("parameters") else planned.integer("parameters"),
         scale=scale if isinstance(scale, int | float) else None,
         training={} if model.absent("training") else model.mapping("training"),

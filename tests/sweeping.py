@@ -1,6 +1,7 @@
 """A sweep of made-up points: `--sweep small=380:1000` answers 380 questions right and counts 1,000 parameters.
 
-In place of the number, `fails` makes training fail. What is trained is written to `trained.log`.
+In place of the number, `fails` makes training fail. A point whose name starts with `full` is a model of its own.
+What is trained is written to `trained.log`.
 """
 
 from dataclasses import dataclass, replace
@@ -64,5 +65,6 @@ class FakeSweep:
         name, _, rest = word.partition("=")
         size = rest.partition(":")[2]
         rate = {"optim.learning_rate": int(size) / 1e6} if size else {}
-        model = replace(base, name=name, adapter=str(self._folder(name)))
+        where = "base" if name.startswith("full") else "adapter"
+        model = replace(base, name=name, **{where: str(self._folder(name))})
         return Point(name, model, rate, job=name, parameters=int(size) if size else None)

@@ -12,7 +12,7 @@ import pytest
 from harness.quiet import quiet
 from tests.bench import memory
 from tests.bench.memory import TINY, Measured, in_a_process, line, measure, points, row, summary
-from trainers.memory import Setup, footprint
+from trainers.planning.memory import Setup, footprint
 
 
 def test_points_cover_the_ground():

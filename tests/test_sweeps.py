@@ -10,6 +10,7 @@ import scipy.optimize
 import scipy.stats  # noqa: F401  # before pytester notes which modules it may forget: numpy loads only once
 
 from harness import session
+from harness.records import read_rows
 from harness.sweeps import Ranking, in_confirm
 from harness.types import Outcome
 from harness.verify import verify
@@ -185,11 +186,18 @@ def test_nothing_that_trains_is_said(repo):
 
 @pytest.mark.parametrize(
     ("place", "value"),
-    [(("winner",), "poor"), (("smallest",), "poor"), (("points", 0, "select"), 0.99), (("confirm_rows",), 400)],
+    [
+        (("winner",), "poor"),
+        (("smallest",), "poor"),
+        (("full",), "good"),
+        (("points", 0, "select"), 0.99),
+        (("points", 1, "share"), 0.99),
+        (("confirm_rows",), 400),
+    ],
 )
 def test_verify_recomputes_the_choice(repo, place, value):
-    """A winner, score or size that the records do not give is noticed."""
-    run_gate(repo, *sweep("good=390:20", "poor=200:10"))
+    """A winner, score, share or size that the records do not give is noticed."""
+    run_gate(repo, *sweep("good=390:20", "poor=200:10", "full=380:30"))
     run_dir, run = finished_run(repo)
     at = run["sweep"]
     for key in place[:-1]:
@@ -208,9 +216,51 @@ def test_verify_lets_nobody_excuse_a_verdict(repo):
     assert any("advisory is True" in line for line in verify(run_dir).disagreements)
 
 
+def test_share_of_full_fine_tuning_s_gain(repo):
+    """Each point's gain over the base is set beside that of the best full fine-tune, on the confirm half."""
+    run_gate(repo, *sweep("lora=390:2", "worse=250:1", "full-slow=340:9", "full-fast=400:9"))
+    run_dir, run = finished_run(repo)
+    assert run["sweep"]["full"] == "full-fast"
+    rows = {model: confirmed(run_dir, model) for model in ("base", "lora", "worse", "full-slow", "full-fast")}
+    gains = {model: sum(rows[model]) - sum(rows["base"]) for model in rows}
+    for point in run["sweep"]["points"]:
+        assert point["share"] == pytest.approx(gains[point["model"]] / gains["full-fast"])
+        assert point["share_low"] < point["share"] < point["share_high"]
+    assert not any("share" in note for note in run["sweep"]["notes"])
+    assert verify(run_dir).outcome is Outcome.PASS
+
+
+def confirmed(run_dir, model):
+    """The scores of a model's rows on the confirm half."""
+    rows = read_rows((run_dir / "records" / f"asks--{model}.jsonl").read_bytes())
+    return [row.score("exact_match").value for row in rows if in_confirm(row)]
+
+
+@pytest.mark.parametrize(
+    ("points", "note"),
+    [
+        (["lora=390"], "no point trains every weight, so no share of full fine-tuning's gain is given"),
+        (["lora=390", "full=fails"], "full fine-tuning was not measured whole"),
+        (["lora=390", "full=301"], "full is not shown to gain anything over the base"),
+    ],
+)
+def test_missing_share_is_explained(repo, points, note):
+    """Without a full point, without its measurement, and where it gains nothing, no share is given, and why is said."""
+    run_gate(repo, *sweep(*points))
+    found = finished_run(repo)[1]["sweep"]
+    assert {point["share"] for point in found["points"]} == {None}
+    assert any(note in said for said in found["notes"])
+
+
 def test_edge_of_the_grid_is_flagged(repo):
     """A winner with the largest learning rate of all may be beaten by a still larger one; the run says so."""
     run_gate(repo, *sweep("slow=320:1000", "fast=390:2000"))
+    assert any("edge of the grid" in note for note in finished_run(repo)[1]["sweep"]["notes"])
+
+
+def test_each_kind_of_point_has_its_own_grid(repo):
+    """Full fine-tuning wants lower rates: an adapter's smallest is at an edge, whatever full ones there are."""
+    run_gate(repo, *sweep("full=310:10", "slow=390:1000", "fast=320:2000"))
     assert any("edge of the grid" in note for note in finished_run(repo)[1]["sweep"]["notes"])
 
 

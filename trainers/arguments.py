@@ -11,7 +11,13 @@ from trainers.config import TrainConfig
 from trainers.encode import EncodedRow
 from trainers.objectives import orpo_classes
 
-__all__ = ["arguments", "columns"]
+__all__ = ["LOADER_WORKERS", "USE_CACHE", "arguments", "columns"]
+
+LOADER_WORKERS = 0
+"""Processes that prepare batches: none, because the rows are token ids already."""
+
+USE_CACHE = False
+"""Whether keys and values are kept: only answering, token by token, reads them again."""
 
 OPTIMIZERS = {
     "adamw": "adamw_torch",
@@ -78,6 +84,8 @@ def _shared(config: TrainConfig, folder: Path) -> dict[str, Any]:
         "fp16": False,
         "use_cpu": on_cpu,
         "dataloader_pin_memory": not on_cpu,
+        "dataloader_num_workers": LOADER_WORKERS,
+        "use_cache": USE_CACHE,
         "logging_steps": 1,  # each step's loss is looked at
         "logging_nan_inf_filter": False,  # the default hides a NaN behind the mean of earlier losses
         "save_strategy": "no",  # `writer` asks for checkpoints

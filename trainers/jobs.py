@@ -23,6 +23,7 @@ from typing import Any
 from harness.errors import NotMeasured, UsageProblem
 from harness.sweeps import Screen
 from trainers.config import TrainConfig
+from trainers.devices import one_gpu, visible_gpus
 from trainers.product import finished_job
 
 __all__ = ["Job", "to_toml", "train"]
@@ -35,11 +36,19 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A named training. `out` is the folder of the adapter, in a folder of its own kind."""
+    """A named training.
+
+    Attributes:
+        name: for people.
+        config: what is trained.
+        out: the folder of the adapter, in a folder of its own kind.
+        device: as the gate's `--device`: where it measures, it also trains.
+    """
 
     name: str
     config: TrainConfig
     out: Path
+    device: str = "auto"
 
     def beside(self, suffix: str) -> Path:
         """The file of that suffix beside the adapter's folder."""
@@ -59,7 +68,7 @@ def train(job: Job, screen: Screen, *, place: str) -> bool:
 
     Raises:
         NotMeasured: training failed, now or before.
-        HarnessError: the adapter was damaged, or its folder cannot be made.
+        HarnessError: the adapter was damaged, its folder cannot be made, or the device is not there.
     """
     if finished_job(job.out) is not None:
         return False
@@ -72,9 +81,11 @@ def train(job: Job, screen: Screen, *, place: str) -> bool:
         job.beside(".toml").write_text(to_toml(job.config.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
     except OSError as error:
         raise UsageProblem(f"{job.out.parent}: cannot be written ({error.strerror}); give another --store") from error
-    screen.say(f"training {job.name} ({place})")
+    environment = _environment(screen)
+    chosen = one_gpu(environment, visible_gpus, device=job.device)
+    screen.say(f"training {job.name} ({place})" + (f" on {chosen}" if chosen else ""))
     started = time.monotonic()
-    code, reason = _run(job, screen)
+    code, reason = _run(job, screen, environment)
     if code == INVALID:
         failed.write_text(reason + "\n", encoding="utf-8")
     if code != 0:
@@ -99,7 +110,7 @@ def _toml_value(value: Any) -> str:  # noqa: ANN401  # any JSON value but null a
     return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
 
 
-def _run(job: Job, screen: Screen) -> tuple[int, str]:
+def _run(job: Job, screen: Screen, environment: Mapping[str, str]) -> tuple[int, str]:
     """Exit code of the training, and the last thing it said."""
     command = [sys.executable, "-m", "trainers", str(job.beside(".toml")), "--out", str(job.out)]
     log = job.beside(".log")
@@ -107,7 +118,7 @@ def _run(job: Job, screen: Screen) -> tuple[int, str]:
         read.seek(0, os.SEEK_END)
         start = read.tell()
         process = subprocess.Popen(  # noqa: S603  # our own module, a list of words, no shell
-            command, stdout=written, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=_environment(screen)
+            command, stdout=written, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment
         )
         try:
             for said in _followed(process, read):

@@ -10,9 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from harness.arithmetic import float32_products
 from harness.chat import template_digest
 from harness.fingerprint import file_digest, weights_digest
 from harness.pins import Pins, golden_prompt
+from trainers.arguments import LOADER_WORKERS, USE_CACHE
 from trainers.config import TrainConfig
 from trainers.fit import Fitted
 from trainers.material import Material, token_counts
@@ -46,6 +48,9 @@ def pins_of(material: Material, config: TrainConfig, device: str) -> Pins:
             "python": platform.python_version(),
             "machine": platform.machine(),
             "device": device,
+            "float32_products": float32_products(device),
+            "loader_workers": LOADER_WORKERS,
+            "use_cache": USE_CACHE,
             **{name: version(name) for name in LIBRARIES},
         },
     )

@@ -7,6 +7,7 @@ The folder holds the weights in PEFT's or transformers' form, `tunegate.json` (w
 """
 
 import gc
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from harness.types import ModelRef
 from trainers.adapt import export, notes
 from trainers.bases import Model, copy_tokenizer, load_base
 from trainers.config import TrainConfig
+from trainers.devices import VISIBLE, one_gpu, visible_gpus
 from trainers.fit import Fitted, Point, Task, fit
 from trainers.material import Material, gather, job_of, show, system_text
 from trainers.product import make_product
@@ -112,6 +114,10 @@ def train(config: TrainConfig, out: Path, *, watcher: Watcher | None = None, sco
 def _run(task: Task, material: Material, folder: Path, watcher: Watcher) -> None:
     import torch
 
+    if chosen := one_gpu(os.environ, visible_gpus):
+        watcher.say(f"on {chosen}")
+    if (seen := visible_gpus()) > 1:
+        raise ModelProblem(f"training uses one GPU, and this process uses CUDA on {seen} already; set {VISIBLE}=0")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     fitted, ran = _fit_in_memory(task, device, watcher)
     pins = pins_of(material, task.config, device)

@@ -31,8 +31,8 @@ from trainers.axes import Settings, axis_of, combined, grid, key_of, name_of, na
 from trainers.config import TrainConfig, load_config
 from trainers.jobs import Job, train
 from trainers.material import job_of, system_text
+from trainers.planning.shapes import GROUPS, read_shape
 from trainers.record import plain
-from trainers.shapes import GROUPS, read_shape
 
 __all__ = ["SweepSpec", "TrainedSweep", "make_sweep", "read_sweep"]
 
@@ -85,7 +85,7 @@ class TrainedSweep:
             asked = config.model_copy(update={"system": system, "system_file": None}) if system else config
             job = job_of(asked, folder, system_text(asked))
             out = self.options.store / ADAPTERS / job[:ID_LENGTH]
-            self._jobs[name] = Job(name, asked, out)
+            self._jobs[name] = Job(name, asked, out, self.options.device)
             full = asked.method == "full"
             model = replace(
                 base,
@@ -93,7 +93,7 @@ class TrainedSweep:
                 base=str(out) if full else base.base,
                 revision=None if full else base.revision,
                 adapter=None if full else str(out),
-                quantization=asked.quantization.kind,
+                quantization=asked.quantization.label,
                 train_config=plain(asked),
             )
             points.append(Point(name, model, _json(self.settings[name]), job, _parameters(asked)))
@@ -113,7 +113,8 @@ def make_sweep(options: Options) -> TrainedSweep:
     spec = read_sweep(options.sweep)
     base = _base_config(options, spec)
     if options.quantization != "none":
-        spec = replace(spec, fixed={**spec.fixed, "quantization.kind": options.quantization})
+        kind, _, single = options.quantization.partition("-")
+        spec = replace(spec, fixed={**spec.fixed, "quantization.kind": kind, "quantization.double": not single})
     settings = [dict(point) for point in spec.points]
     configs = [_config(base, {**spec.fixed, **point}) for point in settings]
     if spec.match_params:

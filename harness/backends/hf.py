@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Protocol
 
+from harness.arithmetic import float32_products
 from harness.backends import LoadedModel, Prompt, Usage
 from harness.backends._residency import ATTENTION, Model, Residency
 from harness.chat import Tokenizer, render
@@ -71,11 +72,14 @@ class HfBackend:
 
     def policy(self) -> Mapping[str, str]:
         """See `Backend.policy`. `device` is the type alone (`cpu`, `cuda`)."""
+        device = self._resident().device.partition(":")[0]
         return {
             "engine": f"{self.name}-{ENGINE_VERSION}",
             "batch_size": str(self._batch_size),
-            "device": self._resident().device.partition(":")[0],
+            "device": device,
             "attention": ATTENTION,
+            "float32_products": float32_products(device),
+            "use_cache": "true",
         } | {library: version(library) for library in _LIBRARIES}
 
     def generate(

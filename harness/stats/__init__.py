@@ -16,6 +16,7 @@ from harness.stats.power import (
     zero_loss_n,
 )
 from harness.stats.proportions import independent_difference, wilson
+from harness.stats.shares import gain_share
 
 __all__ = [
     "Bound",
@@ -24,6 +25,7 @@ __all__ = [
     "deciding_n",
     "detectable_difference",
     "detectable_mean",
+    "gain_share",
     "independent_difference",
     "mcnemar_midp",
     "paired_mean",

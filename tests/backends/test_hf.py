@@ -8,6 +8,7 @@ import torch
 from harness.backends._residency import Residency
 from harness.backends.hf import HfBackend
 from harness.errors import AdapterWithoutEffect, ModelProblem, UsageProblem
+from harness.options import QUANTIZATIONS
 from harness.types import FinishReason, ModelRef, Sampling
 from tests.tiny import make_adapter, make_base
 
@@ -167,7 +168,7 @@ def test_an_adapter_that_rewrites_the_base_is_refused(base, base_folder, tmp_pat
         Residency("cpu").switch(replace(base, name="pissa", adapter=str(folder)))
 
 
-@pytest.mark.parametrize("quantization", ["int8", "nf4"])
+@pytest.mark.parametrize("quantization", QUANTIZATIONS[1:])
 def test_quantised_bases_take_adapters_on_and_off(ask, base, candidate, reference, quantization):
     """Quantised weights answer otherwise than float32, take less memory, and survive an adapter unhurt."""
     backend = HfBackend("cpu", 64)

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from trainers.memory import DTYPE_BYTES, Setup, footprint
-from trainers.shapes import Shape, known_shapes
+from trainers.planning.memory import DTYPE_BYTES, Setup, footprint
+from trainers.planning.shapes import Shape, known_shapes
 
 GIB = 2**30
 STEPS = 3

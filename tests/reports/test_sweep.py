@@ -43,6 +43,20 @@ def test_winner_decides_and_losers_keep_their_own(gated):
     assert "not ranked, because not measured whole: broken" in page
 
 
+def test_share_of_full_fine_tuning_is_shown(gated):
+    """The column stands where a full fine-tune was measured, with bounds; elsewhere a sentence says what is missing."""
+    page = render(build(load(gated("good=390:2000", "full=400:9000")), 5))
+    assert "Share of full fine-tuning's gain" in page
+    assert "100.0%" in page.partition('<th scope="row">full')[2].partition("</tr>")[0]
+
+
+def test_no_full_fine_tuning_is_said(gated):
+    """A sweep of adapters alone has no such column, and says so."""
+    page = render(build(load(gated("good=390:2000", "poor=200:1000")), 5))
+    assert "Share of full" not in page
+    assert "no point trains every weight" in page
+
+
 def test_no_winner_is_said(gated):
     """A sweep of which nothing could be trained ends without a verdict."""
     run = load(gated("broken=fails"))

@@ -13,13 +13,13 @@ from harness.errors import HarnessError, ModelProblem
 from harness.quiet import quiet
 from tests.tiny import make_base, make_tokenizer
 from trainers.adapt import adapt
-from trainers.arguments import arguments
+from trainers.arguments import LOADER_WORKERS, USE_CACHE, arguments
 from trainers.bases import load_base
 from trainers.config import Quantization, TrainConfig
 from trainers.merge import merge
+from trainers.planning.shapes import GROUPS, known_shapes
 from trainers.sections import Lora
 from trainers.sft import train
-from trainers.shapes import GROUPS, known_shapes
 
 SHAPES = known_shapes()
 ROOT = Path(__file__).parents[2]
@@ -106,6 +106,7 @@ def test_every_setting_of_the_recipe_reaches_trl(config, tmp_path):
     assert (told.gradient_checkpointing, told.seed, told.report_to) == (True, 7, [])
     plain = arguments(config, tmp_path)
     assert (plain.gradient_checkpointing, plain.packing, plain.bf16, plain.logging_steps) == (False, False, False, 1)
+    assert (plain.dataloader_num_workers, plain.use_cache, plain.tf32) == (LOADER_WORKERS, USE_CACHE, None)
 
 
 def test_dropout_is_on_the_adapter_s_input(base, tmp_path):

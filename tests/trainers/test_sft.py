@@ -78,6 +78,8 @@ def test_the_folder_pins_what_measuring_must_be_like(adapter):
     assert pins.train_config["lora"]["rank"] == 4
     assert pins.train_config["data"] == "rows.jsonl"
     assert {"torch", "trl", "peft", "device"} <= set(pins.environment)
+    settings = {"float32_products": "ieee", "loader_workers": 0, "use_cache": False}
+    assert settings.items() <= pins.environment.items()
     assert {path.name for path in adapter.iterdir()} == {
         "adapter_config.json",
         "adapter_model.safetensors",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BadSpec, HarnessError, NotMeasured
-from harness.options import Options
+from harness.options import QUANTIZATIONS, Options
 from harness.types import ModelRef
 from tests.tiny import make_base
 from trainers.axes import grid
@@ -41,6 +41,7 @@ def options(base, data, tmp_path) -> Options:
         quantization="none",
         sweep=("rank=2,4",),
         train_config=str(config),
+        device="auto",
         store=tmp_path / "store",
     )
 
@@ -94,6 +95,26 @@ def test_matched_ranks_train_equally_many_parameters(options, tmp_path):
     assert list(points) == ["all-linear-r8", "qv-r37", "mlp-r14"]
     counts = [point.parameters for point in points.values()]
     assert max(counts) / min(counts) < 1.05
+
+
+def test_full_fine_tuning_is_a_point_beside_adapters(options):
+    """Its product is a whole model, measured as one; adapters beside it stay on the base."""
+    _, points = planned(replace(options, sweep=("full_or_lora",)))
+    kinds = {name: (point.full, point.model.base == options.model) for name, point in points.items()}
+    assert kinds == {name: (True, False) if name.startswith("full") else (False, True) for name in points}
+    assert {point.settings["optim.learning_rate"] for point in points.values() if point.full} == {1e-4, 2e-4, 5e-4}
+    sizes = {kind: {point.parameters for point in points.values() if point.full is kind} for kind in (True, False)}
+    assert min(sizes[True]) > max(sizes[False])
+
+
+def test_points_are_measured_on_the_weights_that_they_are_trained_on(options):
+    """The name of a point's quantisation says whether the scales are rounded too, from axes and from the option."""
+    made, points = planned(replace(options, sweep=("quantization=nf4,fp4", "double=false")))
+    assert [point.model.quantization for point in points.values()] == ["nf4-single", "fp4-single"]
+    for asked in QUANTIZATIONS:
+        made, points = planned(replace(options, quantization=asked))
+        assert {config.quantization.label for config in made.configs.values()} == {asked}
+        assert {point.model.quantization for point in points.values()} == {asked}
 
 
 def test_job_is_named_by_contents(options, data):
@@ -227,6 +248,7 @@ def test_the_sweeps_that_ship_are_these():
         "data_size",
         "alpha_lr_equivalence",
         "replay",
+        "full_or_lora",
     }
     assert named == {path.stem for path in SHIPPED.glob("*.toml")}
 
@@ -282,7 +304,7 @@ def test_mistake_on_the_command_line_is_named(options, words, message):
 
 @pytest.mark.slow
 def test_sweep_from_end_to_end(tmp_path, data):
-    """Two tiny points are trained, measured, ranked and verified; a second session trains nothing and says the same."""
+    """An adapter and a full fine-tune are trained, measured, ranked and verified; a second session trains nothing."""
     root = Path(__file__).parents[2]
     base = make_base(tmp_path / "base")
     suites = tmp_path / "suites"
@@ -300,7 +322,8 @@ def test_sweep_from_end_to_end(tmp_path, data):
     )
     (tmp_path / "conftest.py").write_text((root / "conftest.py").read_text())
     command = [sys.executable, "-m", "pytest", "suites", "-q", "--model", str(base), "--train-data", str(data)]
-    command += ["--sweep", "rank=2,4", "--sweep", "replay_fraction=0.0"]
+    (tmp_path / "two.toml").write_text("points = [{ rank = 2 }, { method = 'full', learning_rate = 1e-3 }]\n")
+    command += ["--sweep", "two.toml", "--sweep", "replay_fraction=0.0"]
     runs = []
     for number in range(2):
         done = subprocess.run(
@@ -316,5 +339,11 @@ def test_sweep_from_end_to_end(tmp_path, data):
     assert [run["trained"] for run in runs] == [2, 0]
     assert runs[0]["verdicts"] == runs[1]["verdicts"]
     assert all(model["training"]["steps"] for model in runs[0]["models"][1:])
+    adapter, whole = runs[0]["models"][1:]
+    assert adapter["base"] == str(base)
+    assert (whole["name"], whole["adapter"]) == ("full-lr1e-3", None)
+    assert Path(tmp_path, whole["base"], "model.safetensors").is_file()
+    assert "adapter_bytes" not in whole["training"]
+    assert [point["full"] for point in runs[0]["plan"]["sweep"]["points"]] == [False, True]
     verified = [sys.executable, "-m", "harness.cli", "verify", str(tmp_path / "run0")]
     assert subprocess.run(verified, cwd=root, capture_output=True, check=False).returncode == 1

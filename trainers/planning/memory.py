@@ -15,7 +15,7 @@ query heads, k all key heads, f the MLP's width, V vocabulary, e bytes of one ac
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from trainers.shapes import GROUPS, Shape
+from trainers.planning.shapes import GROUPS, Shape
 
 __all__ = ["Components", "Footprint", "Setup", "footprint"]
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from trainers.cost import Work, default_rate, project
-from trainers.memory import Setup
-from trainers.shapes import known_shapes
+from trainers.planning.cost import Work, default_rate, project
+from trainers.planning.memory import Setup
+from trainers.planning.shapes import known_shapes
 
 SHAPES = known_shapes()
 BATCHES = (1, 2, 4, 8, 16, 32)

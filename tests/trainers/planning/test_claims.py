@@ -5,15 +5,15 @@ import json
 import pytest
 
 from tests.bench.memory import Measured, points, row
-from trainers import claims
-from trainers.claim_rows import memory_claims
-from trainers.claim_times import time_claims
-from trainers.memory import footprint
+from trainers.planning import claims
+from trainers.planning.claim_rows import memory_claims
+from trainers.planning.claim_times import time_claims
+from trainers.planning.memory import footprint
 
 
 def test_the_page_is_up_to_date():
-    """docs/memory.md is what `python -m trainers.claims` writes."""
-    assert claims.PAGE.read_text(encoding="utf-8") == claims.page(), "run python -m trainers.claims"
+    """docs/memory.md is what `python -m trainers.planning.claims` writes."""
+    assert claims.PAGE.read_text(encoding="utf-8") == claims.page(), "run python -m trainers.planning.claims"
 
 
 def test_every_claim_about_memory_time_and_cost_has_a_line():

@@ -1,4 +1,4 @@
-"""`python -m trainers.claims [FILE]`: writes docs/memory.md, where predictions stand beside measurements and claims."""
+"""`python -m trainers.planning.claims [FILE]` writes docs/memory.md: predictions beside measurements and claims."""
 
 import json
 import statistics
@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trainers.claim_rows import CONDITIONS, memory_claims
-from trainers.claim_times import time_claims
-from trainers.memory import CUBLAS_WORKSPACE, CUDA_CONTEXT, FRAGMENTATION, Setup, footprint
-from trainers.shapes import GROUPS, Shape, known_shapes
+from trainers.planning.claim_rows import CONDITIONS, memory_claims
+from trainers.planning.claim_times import time_claims
+from trainers.planning.memory import CUBLAS_WORKSPACE, CUDA_CONTEXT, FRAGMENTATION, Setup, footprint
+from trainers.planning.shapes import GROUPS, Shape, known_shapes
 
 __all__ = ["PAGE", "page", "published"]
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "memory.md"
 POINTS = DOCS / "memory_points.json"
 """What tests/bench/memory.py measured on a GPU, where it was run."""
@@ -52,7 +52,7 @@ def page() -> str:
     found = sorted((*memory_claims(), *time_claims()), key=lambda claim: claim.row)
     parts = (
         "# Memory, time and cost before training",
-        "Written by `python -m trainers.claims`; a test keeps it up to date.",
+        "Written by `python -m trainers.planning.claims`; a test keeps it up to date.",
         _method(),
         "## Predicted and measured by others",
         f"Source: {PUBLISHED_SOURCE}.",

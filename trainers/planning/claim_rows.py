@@ -8,9 +8,9 @@ possible, which is not the same as true for your run: plan that one.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from trainers.cost import default_rate
-from trainers.memory import Setup, footprint
-from trainers.shapes import Shape, known_shapes
+from trainers.planning.cost import default_rate
+from trainers.planning.memory import Setup, footprint
+from trainers.planning.shapes import Shape, known_shapes
 
 __all__ = ["CONDITIONS", "Claim", "memory_claims"]
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from harness.errors import BadSpec
-from trainers.plan import Declared, as_text, make_plan, parse_size
+from trainers.planning.plan import Declared, as_text, make_plan, parse_size
 
 LEAST = 'model = "Llama-3.2-3B"\n[lora]\nrank = 16\n'
 

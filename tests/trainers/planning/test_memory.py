@@ -8,9 +8,9 @@ import pytest
 from harness.quiet import quiet
 from tests.bench.memory import TINY, build
 from tests.trainers.live import step_bytes
-from trainers.claims import published
-from trainers.memory import CUBLAS_WORKSPACE, Setup, footprint
-from trainers.shapes import GROUPS, known_shapes
+from trainers.planning.claims import published
+from trainers.planning.memory import CUBLAS_WORKSPACE, Setup, footprint
+from trainers.planning.shapes import GROUPS, known_shapes
 
 SHAPES = known_shapes()
 PLAIN = Setup(replace(TINY, layers=6), batch=4, length=96, masked=False, chunked_loss=False)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-import trainers.shapes
+import trainers.planning.shapes
 from harness.errors import BadSpec
 from tests.tiny import make_adapter
-from trainers.shapes import GROUPS, Shape, known_shapes, read_shape
+from trainers.planning.shapes import GROUPS, Shape, known_shapes, read_shape
 
 SHAPES = known_shapes()
-TABLE = tomllib.loads((Path(trainers.shapes.__file__).parent / "shapes.toml").read_text(encoding="utf-8"))
+TABLE = tomllib.loads((Path(trainers.planning.shapes.__file__).parent / "shapes.toml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("name", SHAPES)

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from harness.errors import BadSpec
 from harness.types import Json
-from trainers.advice import Suggestion, enough, suggestions
 from trainers.config import TrainConfig, load_config
-from trainers.cost import Cost, Work, project
 from trainers.forms import TrainRow
-from trainers.memory import Footprint, footprint
+from trainers.planning.advice import Suggestion, enough, suggestions
+from trainers.planning.cost import Cost, Work, project
+from trainers.planning.memory import Footprint, footprint
+from trainers.planning.setups import setup_of
+from trainers.planning.shapes import Shape, read_shape
 from trainers.rows import mix, read_rows
-from trainers.setups import setup_of
-from trainers.shapes import Shape, read_shape
 
 __all__ = ["Declared", "Plan", "as_json", "as_text", "make_plan", "parse_size", "write_json"]
 

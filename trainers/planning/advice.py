@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainers.config import TrainConfig
-from trainers.memory import footprint
-from trainers.setups import setup_of
-from trainers.shapes import Shape
+from trainers.planning.memory import footprint
+from trainers.planning.setups import setup_of
+from trainers.planning.shapes import Shape
 
 __all__ = ["Suggestion", "enough", "suggestions"]
 

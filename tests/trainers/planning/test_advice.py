@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainers.advice import enough, suggestions
 from trainers.config import TrainConfig
-from trainers.memory import footprint
-from trainers.setups import setup_of
-from trainers.shapes import known_shapes
+from trainers.planning.advice import enough, suggestions
+from trainers.planning.memory import footprint
+from trainers.planning.setups import setup_of
+from trainers.planning.shapes import known_shapes
 
 SHAPES = known_shapes()
 LONGEST = st.none() | st.integers(16, 4096)

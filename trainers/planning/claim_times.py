@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from trainers.claim_rows import Claim
-from trainers.cost import Work, default_rate, project
-from trainers.memory import Setup
-from trainers.shapes import Shape, known_shapes
+from trainers.planning.claim_rows import Claim
+from trainers.planning.cost import Work, default_rate, project
+from trainers.planning.memory import Setup
+from trainers.planning.shapes import Shape, known_shapes
 
 __all__ = ["time_claims"]
 

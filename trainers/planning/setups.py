@@ -4,8 +4,8 @@ from typing import Literal
 
 from harness.errors import BadSpec
 from trainers.config import TrainConfig
-from trainers.memory import Setup
-from trainers.shapes import GROUPS, Shape
+from trainers.planning.memory import Setup
+from trainers.planning.shapes import GROUPS, Shape
 
 __all__ = ["setup_of"]
 

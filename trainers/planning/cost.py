@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from trainers.memory import Setup
+from trainers.planning.memory import Setup
 
 __all__ = ["Cost", "Work", "default_rate", "project"]
 
