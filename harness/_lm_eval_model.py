@@ -3,7 +3,9 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
+from inspect import signature
 from typing import Any
 
 from harness.answers import Engine
@@ -117,6 +119,7 @@ class _Scorer:
         self.batch_size = loaded.batch_size
         self._name = name
         self._model: Any = loaded.model
+        self._longest = 0  # tokens of the longest option asked for
         if not hasattr(loaded.model, "loglikelihood"):
             with quiet():
                 from lm_eval.models.huggingface import HFLM
@@ -127,6 +130,10 @@ class _Scorer:
                     batch_size=loaded.batch_size,
                     softmax_dtype="float32",
                 )
+            self._model.tok_encode = lru_cache(4096)(self._model.tok_encode)  # else each option encodes its prompt anew
+            inner = loaded.model.get_base_model() if hasattr(loaded.model, "peft_config") else loaded.model
+            if "logits_to_keep" in signature(inner.forward).parameters:
+                self._model._model_call = self._tail_logits  # noqa: SLF001  # the one place where lm-eval calls the model
 
     def score(self, chunk: Mapping[str, Sequence[Any]]) -> dict[str, Reply]:
         """The reply to each prompt of a chunk, all computed in one call."""
@@ -144,10 +151,32 @@ class _Scorer:
             replies[prompt] = Reply(logprobs, greedy, tokens, cut=tokens > self._model.max_length)
         return replies
 
+    def _tail_logits(self, tokens: Any) -> Any:  # noqa: ANN401  # tensors; torch is not followed by the type checker
+        """Logits of the last positions of a batch, as many as options can reach; lm-eval counts positions from the end.
+
+        Logits of all positions would be most of the memory and a fifth of the time of a small model.
+
+        Args:
+            tokens: (B, T), shorter rows filled up with zeros on the right. A real token 0 at a row's end only makes
+                the tail longer than it had to be.
+
+        Returns:
+            (B, K, V) with K <= T.
+        """
+        import torch
+
+        used = (tokens != 0) * torch.arange(1, tokens.shape[1] + 1, device=tokens.device)  # (B, T)
+        shortest = int(used.amax(dim=1).min())
+        reach = tokens.shape[1] - shortest + self._longest + 1
+        with torch.inference_mode():
+            return self._model.model(tokens, logits_to_keep=min(reach, tokens.shape[1]), use_cache=False).logits
+
     def _ask(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
         """Ask in batches that fit: a batch for which memory runs out is halved, and the chunk asked again."""
         import torch
 
+        # merging with the prompt's last token can lengthen an option by one token at most
+        self._longest = 1 + max(len(self._model.tok_encode(request.args[1])) for request in requests)
         while True:
             try:
                 answers: list[tuple[float, bool]] = self._model.loglikelihood(requests, disable_tqdm=True)

@@ -78,13 +78,13 @@ def test_the_default_lora_passes_every_gate(shipped):
 
 
 def test_base_and_adapter_are_where_the_card_says(shipped):
-    """The base knows part of the task and most facts; the adapter has learned the task."""
+    """The base knows part of the task and most facts, and misses the gate's 95 %; the adapter has learned the task."""
     _, document, _ = shipped
-    assert 0.55 <= rate(document, "valid_json", "valid_json", "base") <= 0.75
+    assert 0.55 <= rate(document, "valid_json", "valid_json", "base") <= 0.93
     assert 0.30 <= rate(document, "exact_match", "exact_match", "base") <= 0.50
     assert 0.65 <= rate(document, "mmlu_forgetting", "acc", "base") <= 0.85
     assert rate(document, "valid_json", "valid_json", "default") >= 0.98
-    assert rate(document, "exact_match", "exact_match", "default") >= 0.85
+    assert rate(document, "exact_match", "exact_match", "default") >= 0.80
 
 
 def test_verify_accepts_the_run_and_rejects_it_after_one_edit(shipped, home):

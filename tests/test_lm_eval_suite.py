@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness._lm_eval_model import _Scorer
 from harness.answers import Engine
 from harness.backends.hf import HfBackend
 from harness.backends.scripted import ScriptedBackend
@@ -267,3 +268,36 @@ def test_the_real_mmlu_is_measured_and_agrees_with_lm_eval(suite, store, tiny):
     assert len(result.rows) == 290
     assert len({row.tags for row in result.rows}) == 29
     assert "exceed the model's context" in result.notes[0]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_logits_of_the_tail_alone_change_nothing(tiny, which):
+    """Log-likelihoods are those of lm-eval's own call on all positions, for prompts and options of any lengths."""
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+
+    backend, models = tiny
+    loaded = backend.loaded(models[which])
+    scorer = _Scorer(loaded, "tiny")
+    plain = HFLM(pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=8, softmax_dtype="float32")
+    prompts = [f"{'word ' * (i % 7)}question {i}?" for i in range(12)]
+    asked = [(prompt, f" {'xyz' * (1 + i % 3)}{letter}") for i, prompt in enumerate(prompts) for letter in "ABC"]
+    requests = [Instance("loglikelihood", {}, arguments, index) for index, arguments in enumerate(asked)]
+    ours, theirs = scorer._ask(requests), plain.loglikelihood(requests, disable_tqdm=True)
+    assert [greedy for _, greedy in ours] == [greedy for _, greedy in theirs]
+    assert [value for value, _ in ours] == pytest.approx([value for value, _ in theirs], abs=1e-4)
+
+
+def test_the_tail_is_shorter_than_the_batch_and_long_enough(tiny):
+    """Rows of 9 and 12 tokens with options of 3 need the last 7 positions, whose logits are those of the whole batch."""
+    import torch
+
+    backend, models = tiny
+    scorer = _Scorer(backend.loaded(models[0]), "tiny")
+    scorer._longest = 3
+    tokens = torch.ones(2, 12, dtype=torch.long)
+    tokens[0, 9:] = 0
+    whole = scorer._model.model(tokens, use_cache=False).logits
+    tail = scorer._tail_logits(tokens)
+    assert tail.shape[1] == 7
+    assert torch.allclose(tail, whole[:, -7:], atol=1e-5)

@@ -211,8 +211,6 @@ def test_no_sentence_without_a_name_is_on_both_sides(split):
     """What train can say about presence, duties, pay and extras is never a sentence of a dev or test posting."""
     rows = (SENTENCE_END.split(text) for text in inputs(split))
     tested = {" ".join(re.findall(r"\w+", text.casefold())) for row in rows for text in row}
-        " ".join(re.findall(r"\w+", text.casefold())) for row in inputs(split) for text in SENTENCE_END.split(row)
-    }
     learnable = drawn("train", "remote", *PRESENCE, *CHAT) | drawn("train", "onsite", *PRESENCE)
 
     assert not learnable & tested
