@@ -289,7 +289,7 @@ def test_logits_of_the_tail_alone_change_nothing(tiny, which):
 
 
 def test_the_tail_is_shorter_than_the_batch_and_long_enough(tiny):
-    """Rows of 9 and 12 tokens with options of 3 need the last 7 positions, whose logits are those of the whole batch."""
+    """Rows of 9 and 12 tokens with options of 3 need the last 7 positions, with the logits of the whole batch."""
     import torch
 
     backend, models = tiny
