@@ -1,13 +1,15 @@
 """The model that lm-eval is given: it answers from the store, and asks the model in memory for the rest."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from inspect import signature
 from typing import Any
 
+from harness._tail_logits import tail_logits
 from harness.answers import Engine
 from harness.backends import LoadedModel
 from harness.errors import ModelProblem, NotMeasured
@@ -17,8 +19,9 @@ from harness.types import Json, ModelRef
 
 __all__ = ["Reply", "StoredModel"]
 
-_KEY_VERSION = 1  # of the layout of keys and values below
+_KEY_VERSION = 2  # of the layout of keys and values below
 _BATCHES_A_CHUNK = 4  # a chunk is what a kill can lose
+_COMPANY = 16  # prompts that a head must have to be a group of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,24 +155,8 @@ class _Scorer:
         return replies
 
     def _tail_logits(self, tokens: Any) -> Any:  # noqa: ANN401  # tensors; torch is not followed by the type checker
-        """Logits of the last positions of a batch, as many as options can reach; lm-eval counts positions from the end.
-
-        Logits of all positions would be most of the memory and a fifth of the time of a small model.
-
-        Args:
-            tokens: (B, T), shorter rows filled up with zeros on the right. A real token 0 at a row's end only makes
-                the tail longer than it had to be.
-
-        Returns:
-            (B, K, V) with K <= T.
-        """
-        import torch
-
-        used = (tokens != 0) * torch.arange(1, tokens.shape[1] + 1, device=tokens.device)  # (B, T)
-        shortest = int(used.amax(dim=1).min())
-        reach = tokens.shape[1] - shortest + self._longest + 1
-        with torch.inference_mode():
-            return self._model.model(tokens, logits_to_keep=min(reach, tokens.shape[1]), use_cache=False).logits
+        """What lm-eval asks of a batch; it counts positions from the end, so that a tail will do."""
+        return tail_logits(self._model.model, tokens, longest=self._longest)
 
     def _ask(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
         """Ask in batches that fit: a batch for which memory runs out is halved, and the chunk asked again."""
@@ -191,9 +178,21 @@ class _Scorer:
             torch.cuda.empty_cache()
 
 
-def _chunks(prompts: Iterable[str], size: int) -> Iterator[list[str]]:
-    ordered = sorted(prompts, key=lambda prompt: (-len(prompt), prompt))
-    yield from (ordered[start : start + size] for start in range(0, len(ordered), size))
+def _chunks(prompts: Collection[str], size: int) -> Iterator[list[str]]:
+    """Prompts with one head together, as far as a head has company, long ones first."""
+    heads = Counter(map(_head, prompts))
+    groups: dict[str, list[str]] = defaultdict(list)
+    for prompt in prompts:
+        head = _head(prompt)
+        groups[head if heads[head] >= _COMPANY else ""].append(prompt)
+    for _, group in sorted(groups.items()):
+        ordered = sorted(group, key=lambda prompt: (-len(prompt), prompt))
+        yield from (ordered[start : start + size] for start in range(0, len(ordered), size))
+
+
+def _head(prompt: str) -> str:
+    """The first paragraph, which in lm-eval's tasks is the description: what follows is shared where it is."""
+    return prompt.partition("\n\n")[0]
 
 
 def _stored(reply: Reply) -> Json:

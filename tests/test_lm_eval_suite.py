@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness._lm_eval_model import _Scorer
+from harness._lm_eval_model import _chunks, _Scorer
 from harness.answers import Engine
 from harness.backends.hf import HfBackend
 from harness.backends.scripted import ScriptedBackend
@@ -270,8 +270,9 @@ def test_the_real_mmlu_is_measured_and_agrees_with_lm_eval(suite, store, tiny):
     assert "exceed the model's context" in result.notes[0]
 
 
+@pytest.mark.parametrize("head", ["", "These are questions about one subject.\n\n"])
 @pytest.mark.parametrize("which", [0, 1])
-def test_logits_of_the_tail_alone_change_nothing(tiny, which):
+def test_logits_of_the_tail_alone_change_nothing(tiny, which, head):
     """Log-likelihoods are those of lm-eval's own call on all positions, for prompts and options of any lengths."""
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
@@ -280,7 +281,7 @@ def test_logits_of_the_tail_alone_change_nothing(tiny, which):
     loaded = backend.loaded(models[which])
     scorer = _Scorer(loaded, "tiny")
     plain = HFLM(pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=8, softmax_dtype="float32")
-    prompts = [f"{'word ' * (i % 7)}question {i}?" for i in range(12)]
+    prompts = [f"{head}{'word ' * (i % 7)}question {i}?" for i in range(12)]
     asked = [(prompt, f" {'xyz' * (1 + i % 3)}{letter}") for i, prompt in enumerate(prompts) for letter in "ABC"]
     requests = [Instance("loglikelihood", {}, arguments, index) for index, arguments in enumerate(asked)]
     ours, theirs = scorer._ask(requests), plain.loglikelihood(requests, disable_tqdm=True)
@@ -288,16 +289,11 @@ def test_logits_of_the_tail_alone_change_nothing(tiny, which):
     assert [value for value, _ in ours] == pytest.approx([value for value, _ in theirs], abs=1e-4)
 
 
-def test_the_tail_is_shorter_than_the_batch_and_long_enough(tiny):
-    """Rows of 9 and 12 tokens with options of 3 need the last 7 positions, with the logits of the whole batch."""
-    import torch
-
-    backend, models = tiny
-    scorer = _Scorer(backend.loaded(models[0]), "tiny")
-    scorer._longest = 3
-    tokens = torch.ones(2, 12, dtype=torch.long)
-    tokens[0, 9:] = 0
-    whole = scorer._model.model(tokens, use_cache=False).logits
-    tail = scorer._tail_logits(tokens)
-    assert tail.shape[1] == 7
-    assert torch.allclose(tail, whole[:, -7:], atol=1e-5)
+def test_prompts_with_one_head_are_asked_together():
+    """A head of 16 prompts is a chunk of its own, rarer ones share one, and no prompt is lost."""
+    alike = [f"About geography.\n\nQuestion {i}?" for i in range(16)]
+    others = [f"About {i}.\n\nQuestion?" for i in range(5)]
+    chunks = list(_chunks([*others, *alike], 12))
+    assert sorted(len(chunk) for chunk in chunks) == [4, 5, 12]
+    assert [set(chunk) <= set(alike) or set(chunk) <= set(others) for chunk in chunks] == [True] * 3
+    assert sorted(prompt for chunk in chunks for prompt in chunk) == sorted([*alike, *others])
