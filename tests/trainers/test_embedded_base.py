@@ -143,8 +143,8 @@ def test_nothing_that_is_evaluated_is_in_the_corpus():
 
 @pytest.mark.slow
 def test_nothing_that_is_evaluated_is_in_a_long_stretch_of_the_corpus():
-    """The same over 250,000 documents of the very stream that the first generating process reads."""
-    assert _leaks(THOROUGH, "1/0") == []
+    """The same over 250,000 documents of the very stream that the last stage's first process read."""
+    assert _leaks(THOROUGH, "2/0") == []
 
 
 def test_the_leak_check_finds_a_planted_leak(monkeypatch):
