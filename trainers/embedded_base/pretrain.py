@@ -47,7 +47,7 @@ class Recipe:
         workers: generating processes; each has its own stream, so their number is part of the recipe.
     """
 
-    steps: int = 3000
+    steps: int = 13_366
     rows: int = 64
     learning_rate: float = 2.5e-3
     matrix_rate: float = 5e-3
