@@ -162,8 +162,9 @@ class _Scorer:
         """Ask in batches that fit: a batch for which memory runs out is halved, and the chunk asked again."""
         import torch
 
-        # merging with the prompt's last token can lengthen an option by one token at most
-        self._longest = 1 + max(len(self._model.tok_encode(request.args[1])) for request in requests)
+        if hasattr(self._model, "_encode_pair"):  # lm-eval's own class; options are split off as it will split them
+            pairs = (self._model._encode_pair(*request.args) for request in requests)  # noqa: SLF001
+            self._longest = max(len(option) for _, option in pairs)
         while True:
             try:
                 answers: list[tuple[float, bool]] = self._model.loglikelihood(requests, disable_tqdm=True)

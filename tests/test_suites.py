@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import BadSpec
 from harness.suite import Suite
 from harness.types import FinishReason, Generation
 
@@ -41,11 +42,14 @@ def test_reference_answers_score_full_marks(name):
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_gates_can_be_decided(name):
-    """Each gate can pass with the rows that there are."""
+    """Each gate can pass with the rows that there are, and one on a drop would be refused with ten."""
     measured = suite(name)
     rows = measured.keep.at_least if measured.keep else len(measured.plan())
     for gate in measured.gates:
         gate.refuse_undecidable(rows)
+        if gate.kind == "drop":
+            with pytest.raises(BadSpec):
+                gate.refuse_undecidable(10)
 
 
 def test_suites_of_one_task_share_prompts_and_sampling():
