@@ -123,7 +123,7 @@ def test_overtraining_is_caught_by_the_forgetting_gate(home, shipped, overtraine
     assert outcomes["mmlu_forgetting"] == "FAIL"
     lost = rate(document, "mmlu_forgetting", "acc", "base") - rate(document, "mmlu_forgetting", "acc", "overtrained")
     kept = rate(shipped[1], "mmlu_forgetting", "acc", "base") - rate(shipped[1], "mmlu_forgetting", "acc", "default")
-    assert lost > kept + 0.05
+    assert lost > kept + 0.03
 
 
 @pytest.mark.usefixtures("shipped")

@@ -76,8 +76,8 @@ def test_checkpointing_a_quantised_base_is_predicted_from_above():
 
 @pytest.mark.parametrize("run", published(), ids=lambda run: run.name)
 def test_peaks_that_others_measured(run):
-    """PEFT's published peaks are met within 8 %, and never missed by more than 5 % from below."""
-    assert 0.95 * run.reserved <= footprint(run.setup).reserved / 2**30 <= 1.08 * run.reserved
+    """PEFT's published peaks are met within 15 %, and never missed by more than 5 % from below."""
+    assert 0.95 * run.reserved <= footprint(run.setup).reserved / 2**30 <= 1.15 * run.reserved
 
 
 @pytest.mark.parametrize(
