@@ -4,6 +4,7 @@ Exit codes: 0 done, or found done; 2 a file, key or option is wrong; 11 the trai
 """
 
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -17,7 +18,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from harness.errors import HarnessError, UsageProblem
-from trainers.config import load_config, parse
+from trainers.config import TrainConfig, load_config, parse
 
 __all__ = ["app"]
 
@@ -56,10 +57,14 @@ def train(
     config: Annotated[Path, typer.Argument(help="TOML or YAML file; its fields are described in trainers/config.py")],
     out: Annotated[Path, typer.Option(help="folder of the adapter; made last, whole")],
     model: Annotated[str, typer.Option(help="base instead of the file's: embedded, a folder, or a Hub id")] = "",
+    here: Annotated[bool, typer.Option("--here", hidden=True)] = False,  # noqa: FBT002  # a flag of the command line
 ) -> None:
     """Train as CONFIG says, into DIR; go on with an interrupted training; end at once when it is done already."""
     with _reported() as console:
-        _train(config, out, model, console)
+        settings = load_config(config, overrides={"model": model} if model else None)
+        if settings.interpreter and not here:
+            raise typer.Exit(_elsewhere(settings.interpreter, ["train", str(config), "--out", str(out)], model))
+        _train(settings, out, console)
 
 
 @app.command()
@@ -116,8 +121,19 @@ def _settle() -> None:
         os.environ.setdefault(name, value)
 
 
-def _train(config: Path, out: Path, model: str, console: Console) -> None:
-    settings = load_config(config, overrides={"model": model} if model else None)
+def _elsewhere(interpreter: Path, arguments: list[str], model: str) -> int:
+    """Exit code of the same command under another Python, which finds this project where this one did."""
+    root = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
+    command = [str(interpreter), "-m", "trainers", *arguments, *(["--model", model] if model else []), "--here"]
+    try:
+        return subprocess.run(command, env=os.environ | {"PYTHONPATH": root}, check=False).returncode  # noqa: S603  # no shell
+    except OSError as error:
+        raise UsageProblem(
+            f"interpreter = '{interpreter}' cannot be started ({error.strerror}); name the python of an environment"
+        ) from error
+
+
+def _train(settings: TrainConfig, out: Path, console: Console) -> None:
     _settle()
     from trainers.fit import Point
     from trainers.sft import Watcher

@@ -14,10 +14,9 @@ from harness.errors import BadSpec, ModelProblem
 from harness.quiet import quiet
 from trainers.bases import Model, linear_names
 from trainers.encode import IGNORED_LABEL, EncodedRow
-from trainers.parameters import predicted_parameters
 from trainers.sections import Lora
 
-__all__ = ["adapt", "export", "notes"]
+__all__ = ["adapt", "export", "notes", "refuse_other"]
 
 REWRITES_BASE = ("pissa", "olora")
 """Variants whose adapter switched off is not the base while they train."""
@@ -44,7 +43,6 @@ def adapt(model: Model, lora: Lora, *, rows: Sequence[EncodedRow], base: Path, s
 
     Raises:
         BadSpec: `lora.target_modules` names what the model has not, or `eva` has too few tokens to look at.
-        ModelProblem: the adapter that was made is not the one that was configured.
     """
     with quiet(), warnings.catch_warnings():
         # said of EVA between the two steps that start it
@@ -53,7 +51,6 @@ def adapt(model: Model, lora: Lora, *, rows: Sequence[EncodedRow], base: Path, s
         from transformers import set_seed
 
         set_seed(seed)
-        predicted = predicted_parameters(model, lora)
         wrapped = get_peft_model(model, _peft_config(model, lora))
         match lora.variant:
             case "eva":
@@ -62,13 +59,17 @@ def adapt(model: Model, lora: Lora, *, rows: Sequence[EncodedRow], base: Path, s
                 _start_loftq(wrapped, base)
             case "pissa" | "olora":
                 wrapped.save_pretrained(start)
-    made = sum(tensor.numel() for tensor in wrapped.parameters() if tensor.requires_grad)
+    return wrapped
+
+
+def refuse_other(trained: Model, predicted: int) -> None:
+    """Refuse an adapter of another size than its configuration means (ModelProblem)."""
+    made = sum(tensor.numel() for tensor in trained.parameters() if tensor.requires_grad)
     if made != predicted:
         raise ModelProblem(
             f"the adapter has {made} trainable parameters, and its configuration means {predicted}; "
             "this architecture needs lora.target_modules by name"
         )
-    return wrapped
 
 
 def export(model: Model, folder: Path, *, start: Path) -> None:

@@ -40,6 +40,7 @@ LABELS = {
     "epochs": "e",
     "batch_size": "b",
     "method": "",
+    "backend": "",
 }
 """What stands before a value in a point's name; other keys stand there themselves."""
 

@@ -4,6 +4,7 @@ Unknown keys are refused with the nearest known one. Paths are taken from the fo
 """
 
 import difflib
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -63,6 +64,16 @@ class TrainConfig(Section):
     replay_fraction: float = Field(
         default=0.0, ge=0, le=0.9, description="share of general rows in the mix, [0, 0.9]; the guides advise 0.1-0.2"
     )
+    backend: Literal["trl", "unsloth"] = Field(
+        default="trl",
+        description="who loads the model: unsloth patches it for speed and memory on a GPU; rows, loop and product "
+        "stay the same",
+    )
+    interpreter: Path | None = Field(
+        default=None,
+        description="python of the environment that trains, such as /opt/unsloth/bin/python: Unsloth wants other "
+        "versions than the gate",
+    )
     lora: Lora = Field(default=Lora(), description="the adapter")
     quantization: Quantization = Field(default=Quantization(), description="the frozen base's weights")
     optim: Optim = Field(default=Optim(), description="the updates")
@@ -116,9 +127,26 @@ class TrainConfig(Section):
                 f"'lora.variant' = '{self.lora.variant}' moves weights of the base, which must then not be rounded; "
                 "set 'quantization.kind' to 'none', or take 'loftq'"
             )
+        if self.backend == "unsloth":
+            refuse_for_unsloth(self)
         if self.lora.variant in ("pissa", "olora") and self.checkpoints.keep:
             raise ValueError(f"'checkpoints.keep' needs weights that are saved as they are, not '{self.lora.variant}'")
         return self
+
+
+def refuse_for_unsloth(config: TrainConfig) -> None:
+    """Refuse what Unsloth has not, or has under another meaning (ValueError)."""
+    unlike = {
+        "method": config.method != "sft",
+        "lora.variant": config.lora.variant not in ("lora", "rslora"),
+        "packing": config.packing,
+        "quantization": config.quantization.label not in ("none", "nf4"),
+    }
+    if found := [key for key, differs in unlike.items() if differs]:
+        raise ValueError(
+            f"backend 'unsloth' trains LoRA or rsLoRA by sft, unpacked, on unquantised weights or NF4 with double "
+            f"quantisation; change '{found[0]}' or take backend 'trl'"
+        )
 
 
 def load_config(path: Path, *, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
@@ -144,6 +172,8 @@ def load_config(path: Path, *, overrides: Mapping[str, Any] | None = None) -> Tr
     absolute: dict[str, Any] = {
         key: (folder / value).resolve() for key, value in given.items() if isinstance(value, Path)
     }
+    if config.interpreter:  # the link itself: followed, it leads out of its environment
+        absolute["interpreter"] = Path(os.path.normpath(folder / config.interpreter))
     if "model" not in (overrides or {}) and (folder / config.model / "config.json").is_file():
         absolute["model"] = str((folder / config.model).resolve())
     if stopping := config.early_stopping:

@@ -11,13 +11,15 @@ from typing import Any
 from harness.chat import Tokenizer
 from harness.errors import ModelProblem
 from harness.quiet import quiet
-from trainers.adapt import adapt, export
+from trainers import unsloth
+from trainers.adapt import adapt, export, refuse_other
 from trainers.arguments import arguments, columns
 from trainers.bases import Model
 from trainers.checkpoints import keeper, newest, spent_seconds, writer
 from trainers.config import TrainConfig
 from trainers.encode import EncodedRow
 from trainers.objectives import orpo_trainer, sft_trainer
+from trainers.parameters import predicted_parameters
 from trainers.stopping import Measured, Scorer, Stopper
 
 __all__ = ["Curve", "Fitted", "Point", "Task", "fit"]
@@ -107,10 +109,7 @@ def fit(model: Model, task: Task, *, on_step: Callable[[int, int, Point], None],
         BadSpec: `lora.target_modules` names what the model has not.
     """
     config = task.config
-    if config.method == "full":
-        trained = model.train()
-    else:
-        trained = adapt(model, config.lora, rows=task.rows, base=task.base, seed=config.seed, start=task.start)
+    trained = model.train() if config.method == "full" else _adapted(model, task)
     before = _snapshot(trained)
     checkpoint = newest(task.folder, task.job, say)
     spent = spent_seconds(checkpoint) if checkpoint else 0.0
@@ -139,6 +138,17 @@ def fit(model: Model, task: Task, *, on_step: Callable[[int, int, Point], None],
         measured=tuple(stopper.measured) if stopper else (),
         kept_step=kept_step,
     )
+
+
+def _adapted(model: Model, task: Task) -> Model:
+    config = task.config
+    predicted = predicted_parameters(model, config.lora)
+    if config.backend == "unsloth":
+        trained = unsloth.adapt(model, config)
+    else:
+        trained = adapt(model, config.lora, rows=task.rows, base=task.base, seed=config.seed, start=task.start)
+    refuse_other(trained, predicted)
+    return trained
 
 
 def _callbacks(

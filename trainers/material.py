@@ -16,7 +16,7 @@ from trainers.sections import Hub
 
 __all__ = ["Material", "gather", "job_of", "show", "system_text", "token_counts"]
 
-INPUTS = {"model", "revision", "data", "system", "system_file", "replay_data", "report_to"}
+INPUTS = {"model", "revision", "data", "system", "system_file", "replay_data", "report_to", "interpreter"}
 """Fields that say where something is, not what it holds; the job's digest has their contents instead."""
 
 

@@ -28,6 +28,7 @@ def plain(config: TrainConfig) -> Mapping[str, Any]:
     """The configuration as JSON values, with alpha and scale both said, without the folders of this machine."""
     values = config.model_dump(mode="json")
     values["lora"] |= {"alpha": config.lora.effective_alpha, "scale": config.lora.effective_scale}
+    del values["interpreter"]
     for key in ("data", "system_file", "replay_data"):
         if isinstance(values[key], str):
             values[key] = Path(values[key]).name
@@ -52,6 +53,7 @@ def pins_of(material: Material, config: TrainConfig, device: str) -> Pins:
             "loader_workers": LOADER_WORKERS,
             "use_cache": USE_CACHE,
             **{name: version(name) for name in LIBRARIES},
+            **({"unsloth": version("unsloth")} if config.backend == "unsloth" else {}),
         },
     )
 

@@ -11,12 +11,14 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from harness.errors import BadSpec, ModelProblem
 from harness.models import locate
 from harness.pins import write_pins
 from harness.types import ModelRef
+from trainers import unsloth
 from trainers.adapt import export, notes
 from trainers.bases import Model, copy_tokenizer, load_base
 from trainers.config import TrainConfig
@@ -82,6 +84,8 @@ def train(config: TrainConfig, out: Path, *, watcher: Watcher | None = None, sco
             `out` holds something else.
     """
     watcher = watcher or Watcher()
+    if config.backend == "unsloth":
+        unsloth.prepare()
     if (scoring is None) != (config.early_stopping is None):
         raise BadSpec("early_stopping: the configuration names a suite, and nothing here can measure one; remove it")
     base = locate(config.model, config.revision)
@@ -152,7 +156,8 @@ def _fit_in_memory(task: Task, device: str, watcher: Watcher) -> tuple[Fitted, T
         shape = f"{config.batch_size}x{config.accumulation}"
         attempt = replace(task, config=config, folder=folder / shape)
         attempt.folder.mkdir(parents=True, exist_ok=True)
-        model = load_base(
+        load = partial(unsloth.load_base, config=config) if config.backend == "unsloth" else load_base
+        model = load(
             task.base,
             dtype="float32" if exact else "bfloat16",
             quantization=config.quantization,
