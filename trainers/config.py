@@ -27,7 +27,7 @@ __all__ = [
     "parse",
 ]
 
-PATH_KEYS = ("data", "system_file", "replay_data")
+PATH_KEYS = ("data", "system_file", "replay_data", "against")
 BRANCHES = ("a path", "a table")  # pydantic puts them into the place of an error
 
 Rows = Annotated[
@@ -50,7 +50,7 @@ class TrainConfig(Section):
         description="sft trains an adapter, full every weight of a small model, orpo an adapter on preferred answers",
     )
     data: Rows = Field(
-        description="training rows: a JSONL or JSON file, or { hub = 'org/name' }; trainers/forms.py has their forms"
+        description="training rows: a JSONL or JSON file, or { hub = 'org/name' }; harness/forms.py has their forms"
     )
     rows: int | None = Field(default=None, ge=1, description="train on the first rows of `data` only; all unless given")
     system: str = Field(
@@ -62,6 +62,12 @@ class TrainConfig(Section):
     )
     replay_fraction: float = Field(
         default=0.0, ge=0, le=0.9, description="share of general rows in the mix, [0, 0.9]; the guides advise 0.1-0.2"
+    )
+    against: Path | None = Field(
+        default=None, description="suites, or rows of another split, that `data` must not leak into; looked at first"
+    )
+    audit: Literal["refuse", "accept"] = Field(
+        default="refuse", description="what to do when `data` breaks a limit of the audit: stop, or train all the same"
     )
     lora: Lora = Field(default=Lora(), description="the adapter")
     quantization: Quantization = Field(default=Quantization(), description="the frozen base's weights")

@@ -28,7 +28,7 @@ def plain(config: TrainConfig) -> Mapping[str, Any]:
     """The configuration as JSON values, with alpha and scale both said, without the folders of this machine."""
     values = config.model_dump(mode="json")
     values["lora"] |= {"alpha": config.lora.effective_alpha, "scale": config.lora.effective_scale}
-    for key in ("data", "system_file", "replay_data"):
+    for key in ("data", "system_file", "replay_data", "against"):
         if isinstance(values[key], str):
             values[key] = Path(values[key]).name
     if values["early_stopping"]:
@@ -73,6 +73,7 @@ def write_summary(folder: Path, material: Material, fitted: Fitted, config: Trai
     tokens, learned = token_counts(material.rows)
     summary = {
         "data_sha256": file_digest(config.data) if isinstance(config.data, Path) else None,
+        "audit": asdict(material.audit),
         "rows": len(material.rows),
         "replayed": material.replayed,
         "tokens": tokens,
