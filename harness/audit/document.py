@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from harness.audit.audit import VERSION, Audit
+from harness.audit.inspection import VERSION, Audit
 from harness.errors import UsageProblem
 from harness.types import Json
 

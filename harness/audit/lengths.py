@@ -94,30 +94,35 @@ def token_lengths(rows: Sequence[Row], tokenizer: Tokenizer, name: str, *, syste
         ModelProblem: the template refuses a row.
     """
     prompts = [_with_system(row.prompt, system) for row in rows]
-    answer = _count(tokenizer, [row.answer for row in rows])
-    user = _count(tokenizer, [row.question for row in rows])
-    if len(rows) <= _FEW_RENDERED:
-        every = np.arange(len(rows))
-        return TokenLengths(name, user, answer, _rendered(tokenizer, rows, prompts, every), len(rows))
-    flat = [turn["content"] for prompt in prompts for turn in prompt]
+    flat = [turn for prompt in prompts for turn in prompt]
     owner = np.repeat(np.arange(len(rows)), [len(prompt) for prompt in prompts])
-    known = {text: index for index, text in enumerate(dict.fromkeys(flat))}  # one system turn is counted once
-    counted = _count(tokenizer, list(known))
-    plain = answer + np.bincount(owner, counted[[known[text] for text in flat]], len(rows)).astype(np.int64)
+    known = {text: index for index, text in enumerate(dict.fromkeys(turn["content"] for turn in flat))}
+    counted = _count(tokenizer, list(known))[[known[turn["content"]] for turn in flat]]  # a system turn counts once
+    asked = counted * np.array([turn["role"] == "user" for turn in flat])
+    question, prompt = (np.bincount(owner, each, len(rows)).astype(np.int64) for each in (asked, counted))
+    answer = _count(tokenizer, [row.answer for row in rows])
+    total, seen = _totals(tokenizer, rows, prompts, prompt + answer)
+    return TokenLengths(name, question, answer, total, seen)
+
+
+def _totals(
+    tokenizer: Tokenizer, rows: Sequence[Row], prompts: Sequence[Sequence[Message]], plain: Array
+) -> tuple[Array, int]:
+    """(rows,) tokens of whole rows, from those of their texts, and how many rows were rendered for it."""
     shapes: dict[tuple[str, ...], list[int]] = {}
     for index, prompt in enumerate(prompts):
         shapes.setdefault(tuple(turn["role"] for turn in prompt), []).append(index)
     total, seen = plain.copy(), 0
     for indices in map(np.array, shapes.values()):
-        chosen = indices[:: max(1, len(indices) // _CHECKED)]
-        added = np.unique(_rendered(tokenizer, rows, prompts, chosen) - plain[chosen])
-        if len(added) == 1:
-            total[indices] += added[0]
-            seen += len(chosen)
-        else:
-            total[indices] = _rendered(tokenizer, rows, prompts, indices)
-            seen += len(indices)
-    return TokenLengths(name, user, answer, total, seen)
+        some = indices if len(rows) <= _FEW_RENDERED else indices[:: max(1, len(indices) // _CHECKED)]
+        rendered = _rendered(tokenizer, rows, prompts, some)
+        added = np.unique(rendered - plain[some])
+        if len(some) < len(indices) and len(added) > 1:
+            some, rendered = indices, _rendered(tokenizer, rows, prompts, indices)
+        total[indices] += added[0]
+        total[some] = rendered
+        seen += len(some)
+    return total, seen
 
 
 def truncated(rows: Sequence[Row], counted: TokenLengths, limit: int) -> list[Finding]:

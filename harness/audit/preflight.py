@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.audit.audit import contents_digest, within
 from harness.audit.findings import LIMITS, Finding, broken, in_order, rows_by_kind
 from harness.audit.held_out import held_out
+from harness.audit.inspection import contents_digest, within
 from harness.audit.leakage import leaks
 from harness.audit.rows import rows_of
 from harness.audit.side import Side

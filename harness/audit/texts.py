@@ -110,6 +110,5 @@ def shingles(texts: Sequence[str]) -> list[Array]:
     found = np.zeros(count, np.uint32)
     for offset in range(SHINGLE):
         found = found * _CHARACTER_BASE + codes[offset : offset + count]
-    found ^= found >> np.uint32(15)
     starts = np.cumsum([0, *(len(text) for text in padded)])
     return [found[start : end - SHINGLE + 1] for start, end in pairwise(starts.tolist())]
