@@ -5,7 +5,7 @@ the row: runs of words and characters that recur within the suite, or all over t
 A paraphrase shares neither words nor characters, so none of this finds it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,8 +15,9 @@ from harness.audit.findings import Finding
 from harness.audit.held_out import HeldOut, answer_of
 from harness.audit.rows import Row
 from harness.audit.side import Side
-from harness.audit.signatures import SIMILAR, jaccard, pairs, signatures
+from harness.audit.signatures import SIMILAR, bands, jaccard, pairs, signatures
 from harness.audit.texts import Array, Vocabulary, WordRuns, normalised, shingles, words
+from harness.fingerprint import digest
 from harness.types import Json
 
 __all__ = ["Leaks", "leaks"]
@@ -51,9 +52,13 @@ _SAID = {
 
 @dataclass(frozen=True, slots=True)
 class Leaks:
-    """What was found in one suite. `answers` says whether answers could be looked at, and if not, why."""
+    """What was found in one suite.
+
+    `digest` is that of its examples; `answers` says whether answers could be looked at, and if not, why.
+    """
 
     suite: str
+    digest: str
     examples: int
     leaked: int
     answers: str
@@ -90,7 +95,8 @@ def leaks(rows: Sequence[Row], asked: Side, said: Side, held: Sequence[HeldOut])
             hits["answer"] = answers.hits([answer_of(example) for example in each.examples])
         findings = [finding for side, own in hits.items() for finding in _findings(rows, each, side, own)]
         leaked = {hit.example for own in hits.values() for hit in own}
-        found.append(Leaks(each.name, len(each.examples), len(leaked), reason or "looked at", tuple(findings)))
+        own = digest([[example.id, example.input] for example in each.examples])
+        found.append(Leaks(each.name, own, len(each.examples), len(leaked), reason or "looked at", tuple(findings)))
     return found
 
 
@@ -103,7 +109,9 @@ class _Search:
         runs, vocabulary: its words.
         shortest: words that a text must have to be looked for in part; for answers also to be looked for at all.
         forms: hashes of runs of 8 words that more than three training texts hold.
-        shapes: the same for shingles.
+        shapes: the same for shingles, of which many more texts must hold one.
+        bands: of the signatures.
+        index: of each text.
     """
 
     side: Side
@@ -112,6 +120,8 @@ class _Search:
     shortest: int
     forms: Array
     shapes: Array
+    bands: Array
+    index: Mapping[str, int]
 
     @classmethod
     def of(cls, side: Side, shortest: int) -> "_Search":
@@ -121,13 +131,13 @@ class _Search:
         some = side.pieces[:: max(1, count // SAMPLED)]
         shapes = _frequent(*_flat(some), max(20, len(some) // 50))
         forms = _frequent(hashes, runs.owners()[at], FORM)
-        return cls(side, runs, vocabulary, shortest, forms, shapes)
+        index = {text: number for number, text in enumerate(side.texts)}
+        return cls(side, runs, vocabulary, shortest, forms, shapes, bands(side.signed), index)
 
     def hits(self, raw: Sequence[str]) -> list[_Hit]:
         """The strongest match of each pair of training row and text."""
         texts = [normalised(text) for text in raw]
         long = [len(words(text)) >= self.shortest for text in texts]
-        index = {text: number for number, text in enumerate(self.side.texts)}
         best: dict[tuple[int, int], _Hit] = {}
 
         def note(group: int, example: int, how: str, share: float) -> None:
@@ -136,10 +146,10 @@ class _Search:
                 best.setdefault((row, example), _Hit(row, example, own, share))
 
         for example, text in enumerate(texts):
-            if text in index and (long[example] or self.shortest < RUN):
-                note(index[text], example, "normalised", 1.0)
+            if text in self.index and (long[example] or self.shortest < RUN):
+                note(self.index[text], example, "normalised", 1.0)
         parts = [*enumerate(texts), *_lines(raw)]
-        for group, part, share in self._contained(parts):
+        for group, part, share in self._contained(parts, len(texts)):
             example = parts[part][0]
             if long[example] and (part < len(texts) or share >= WHOLE):
                 note(group, example, "ngram", share)
@@ -148,10 +158,11 @@ class _Search:
                 note(group, example, "minhash", share)
         return sorted(best.values())
 
-    def _contained(self, parts: Sequence[tuple[int, str]]) -> Iterator[tuple[int, int, float]]:
+    def _contained(self, parts: Sequence[tuple[int, str]], whole: int) -> Iterator[tuple[int, int, float]]:
         """Pairs where the training text holds most of the part's own words, or a long run of them.
 
-        What is too short to have a run of 8 words, or is nothing but template, is looked for as a whole.
+        What is too short to have a run of 8 words, or is nothing but template, is looked for as a whole; but not so
+        lines, which come after the first `whole` parts: every instruction would be found.
         """
         texts = [text for _, text in parts]
         examples = np.array([example for example, _ in parts])
@@ -160,7 +171,7 @@ class _Search:
         owners = own.owners()
         template = np.isin(hashes, np.union1d(self.forms, _frequent(hashes, examples[owners[at]], FORM)))
         sizes = np.diff(own.starts)
-        without = np.setdiff1d(np.arange(len(texts)), owners[at[~template]])
+        without = np.setdiff1d(np.arange(whole), owners[at[~template]])
         for size in np.unique(sizes[without]).tolist():
             if size >= SHORTEST:
                 yield from self._whole(own, without[sizes[without] == size], size)
@@ -201,7 +212,7 @@ class _Search:
         """Pairs whose own runs of characters, those of templates left out, are nearly the same sets."""
         pieces = shingles(texts)
         template = np.union1d(self.shapes, _boilerplate(*_flat(pieces), len(texts)))
-        for example, group in pairs(signatures(pieces), self.side.signed).tolist():
+        for example, group in pairs(signatures(pieces), self.side.signed, self.bands).tolist():
             one, other = (each[~np.isin(each, template)] for each in (pieces[example], self.side.pieces[group]))
             if (share := jaccard(one, other)) >= SIMILAR:
                 yield group, example, share

@@ -5,15 +5,13 @@ of Massive Datasets, chapter 3. The hash functions are datasketch's; buckets are
 templated data put thousands of texts into one.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from harness.audit.texts import Array
 
-__all__ = ["SIMILAR", "clusters", "jaccard", "pairs", "signatures"]
+__all__ = ["SIMILAR", "bands", "clusters", "jaccard", "pairs", "signatures"]
 
 BANDS, WIDTH = 16, 8
 """Columns of a signature in bands: a pair of similarity s shares one with probability 1 - (1 - s^8)^16: 95 % at .8,
@@ -23,7 +21,7 @@ SIMILAR = 0.8
 has a standard deviation of .035 there."""
 _WORTH_A_LOOK = 0.6
 _ROUNDS = 16
-_PORTION = 1_000
+_PORTION = 50_000
 _BLOCK = 200_000
 
 
@@ -39,40 +37,42 @@ def signatures(pieces: Sequence[Array]) -> Array:
     from datasketch import MinHash
 
     factors, offsets = MinHash(num_perm=BANDS * WIDTH).permutations
-    found = np.empty((len(pieces), BANDS * WIDTH), np.uint32)
-    sizes = np.array([len(each) for each in pieces], np.int64)
-    ends = np.cumsum(sizes)
-
-    def sign(texts: range) -> None:
+    found = np.empty((BANDS * WIDTH, len(pieces)), np.uint32)
+    for texts in _portions(pieces):
+        sizes = [len(pieces[index]) for index in texts]
+        starts = np.cumsum([0, *sizes[:-1]])
         mixed = _mixed(np.concatenate([pieces[index] for index in texts]))
-        starts = ends[texts.start : texts.stop] - sizes[texts.start : texts.stop]
-        permuted = mixed[:, None] * factors + offsets  # (shingles, 128), modulo 2^32
-        found[texts.start : texts.stop] = np.minimum.reduceat(permuted, starts - starts[0], axis=0)
+        permuted = np.empty_like(mixed)
+        for number, (factor, offset) in enumerate(zip(factors, offsets, strict=True)):
+            np.multiply(mixed, factor, out=permuted)  # modulo 2^32
+            np.add(permuted, offset, out=permuted)
+            np.minimum.reduceat(permuted, starts, out=found[number, texts.start : texts.stop])
+    return np.ascontiguousarray(found.T)
 
-    with ThreadPoolExecutor() as threads:  # numpy lets go of the interpreter while it works
-        list(threads.map(sign, _portions(ends)))
-    return found
 
-
-def _portions(ends: Array) -> list[range]:
-    """Consecutive texts that have about as many shingles together as fit a processor's cache when they are permuted."""
-    if not len(ends):
-        return []
-    cuts = np.unique(np.searchsorted(ends, np.arange(_PORTION, ends[-1], _PORTION)))
-    edges = np.unique([0, *cuts.tolist(), len(ends)]).tolist()
-    return [range(first, last) for first, last in pairwise(edges)]
+def _portions(pieces: Sequence[Array]) -> Iterator[range]:
+    """Consecutive texts that have about as many shingles together as a processor's cache holds."""
+    start, held = 0, 0
+    for index, each in enumerate(pieces):
+        held += len(each)
+        if held >= _PORTION:
+            yield range(start, index + 1)
+            start, held = index + 1, 0
+    if start < len(pieces):
+        yield range(start, len(pieces))
 
 
 def _mixed(hashes: Array) -> Array:
     """The last step of MurmurHash3, a bijection, which datasketch puts before its permutations."""
-    mixed = hashes ^ (hashes >> np.uint32(16))
+    mixed: Array = hashes ^ (hashes >> np.uint32(16))
     mixed *= np.uint32(0x85EBCA6B)
     mixed ^= mixed >> np.uint32(13)
     mixed *= np.uint32(0xC2B2AE35)
-    return mixed ^ (mixed >> np.uint32(16))
+    mixed ^= mixed >> np.uint32(16)
+    return mixed
 
 
-def _bands(signed: Array) -> Array:
+def bands(signed: Array) -> Array:
     """(texts, bands) uint64: texts that agree in one column are candidates to be alike."""
     parts = signed.reshape(len(signed), BANDS, WIDTH).astype(np.uint64)
     found = np.zeros(parts.shape[:2], np.uint64)
@@ -94,7 +94,7 @@ def clusters(signed: Array) -> Array:
     """
     leader = np.arange(len(signed))
     leads = np.zeros(len(signed), bool)
-    for band in _bands(signed).T:
+    for band in bands(signed).T:
         waiting = np.flatnonzero(leader == np.arange(len(signed)))
         for _ in range(_ROUNDS):
             waiting = waiting[np.argsort(band[waiting], kind="stable")]
@@ -110,15 +110,16 @@ def clusters(signed: Array) -> Array:
     return leader
 
 
-def pairs(left: Array, right: Array) -> Array:
+def pairs(left: Array, right: Array, right_bands: Array) -> Array:
     """(pairs, 2) indices of texts of both sides that are perhaps alike, each pair once, ascending.
 
     Args:
         left: signatures of few texts.
         right: signatures of many.
+        right_bands: `bands(right)`, worked out once for many calls.
     """
     found: list[Array] = []
-    for own, other in zip(_bands(left).T, _bands(right).T, strict=True):
+    for own, other in zip(bands(left).T, right_bands.T, strict=True):
         order = np.argsort(own, kind="stable")
         low, high = (np.searchsorted(own[order], other, side) for side in ("left", "right"))
         hits = high - low

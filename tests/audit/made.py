@@ -9,7 +9,7 @@ from typing import Any
 
 from trainers.data.job_postings import compose, read_words
 
-__all__ = ["ROOT", "SYSTEM", "answers", "postings", "write_rows", "write_suites"]
+__all__ = ["ROOT", "SYSTEM", "answers", "chat_rows", "postings", "write_rows", "write_suites"]
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "Extract title, company, location and remote from the posting as one JSON object."
@@ -135,3 +135,10 @@ def write_suites(folder: Path) -> Path:
         ({"input": f"Spell {word} backwards please.", "output": word[::-1]} for word in WORDS[:12]),
     )
     return folder
+
+
+def chat_rows(rows: Iterable[Mapping[str, Any]], system: str) -> list[dict[str, Any]]:
+    """The rows as chats that all begin with one system turn."""
+    roles = ("system", "user", "assistant")
+    texts = ((system, row["input"], json.dumps(row["output"], ensure_ascii=False)) for row in rows)
+    return [{"messages": [{"role": r, "content": t} for r, t in zip(roles, own, strict=True)]} for own in texts]
