@@ -51,6 +51,7 @@ def as_json(found: Audit) -> dict[str, Json]:
             for each in found.leaks
         ],
         "schemas": [asdict(each) for each in found.schemas],
+        "licence": found.licence,
         "parity": asdict(found.parity),
         "provenance": {name: list(each) for name, each in found.provenance.items()},
         "production": dict(found.production) if found.production else None,

@@ -26,7 +26,7 @@ from harness.chat import load_tokenizer
 from harness.errors import UsageProblem
 from harness.fingerprint import digest, file_digest
 from harness.metrics.schemas import load_schema
-from harness.models import locate
+from harness.models import licence, locate
 from harness.types import Json
 
 __all__ = ["MAX_LENGTH", "VERSION", "Audit", "Request", "audit", "contents_digest", "system_text", "within"]
@@ -84,6 +84,7 @@ class Audit:
         leaks: for each suite.
         schemas: for each schema.
         parity: what was rendered.
+        licence: of the base, as its card says; empty when it does not.
         provenance: where this file's rows and those of each suite are said to come from.
         production: how lengths compare, when a sample was given.
         difficulty: when it was asked for.
@@ -105,6 +106,7 @@ class Audit:
     leaks: tuple[Leaks, ...]
     schemas: tuple[schemas.Judged, ...]
     parity: templates.Parity
+    licence: str
     provenance: Mapping[str, tuple[str, ...]]
     production: Mapping[str, Json] | None
     difficulty: Difficulty | None
@@ -190,6 +192,7 @@ def _audit(request: Request, backend: Backend | None) -> Audit:
         leaks=compared.leaks,
         schemas=compared.schemas,
         parity=rendered.parity,
+        licence=rendered.licence,
         provenance={request.data.name: compared.sources, **{each.name: each.provenance for each in held}},
         production=production,
         difficulty=_difficulty(rows, held, request.asked, backend) if request.asked else None,
@@ -235,14 +238,17 @@ class _Rendered:
     parity: templates.Parity
     findings: list[Finding]
     review: tuple[templates.Reviewed, ...]
+    licence: str
 
 
 def _render(request: Request, rows: Sequence[Row], held: Sequence[HeldOut]) -> _Rendered:
     system = request.system or _system(rows, held)
-    tokenizer = load_tokenizer(locate(*_model(request.model)))
+    folder = locate(*_model(request.model))
+    tokenizer = load_tokenizer(folder)
     counted = lengths.token_lengths(rows, tokenizer, request.model, system=system)
     parity, found = templates.parity(rows, held, tokenizer, system=system)
-    return _Rendered(counted, parity, found, templates.reviewed(rows, tokenizer, system=system))
+    review = templates.reviewed(rows, tokenizer, system=system)
+    return _Rendered(counted, parity, found, review, licence(folder))
 
 
 def within(rows: Sequence[Row]) -> list[Finding]:
