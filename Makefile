@@ -52,6 +52,7 @@ format: install
 
 bench: install
 	$(BIN)/python -m tests.bench.engine
+	$(BIN)/python -m tests.bench.audit
 
 clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

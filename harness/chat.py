@@ -16,7 +16,7 @@ from harness.errors import ModelProblem
 from harness.fingerprint import digest, file_digest
 from harness.types import Message
 
-__all__ = ["Tokenizer", "load_tokenizer", "render", "template_digest", "tokenizer_digest"]
+__all__ = ["Tokenizer", "load_tokenizer", "render", "render_texts", "template_digest", "tokenizer_digest"]
 
 Tokenizer = Any
 """A tokenizer of transformers, which declares no types."""
@@ -67,21 +67,36 @@ def render(tokenizer: Tokenizer, messages: Sequence[Message], *, generation_prom
     Raises:
         ModelProblem: the template refuses these messages (some know no system role).
     """
+    text = _text(tokenizer, [dict(message) for message in messages], generation_prompt=generation_prompt)
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return Prompt(text=text, token_ids=tuple(ids))
+
+
+def render_texts(tokenizer: Tokenizer, conversations: Sequence[Sequence[Message]]) -> list[str]:
+    """Whole conversations as the chat template writes them, answers included, for whoever only counts.
+
+    Raises:
+        ModelProblem: the template refuses one of them.
+    """
+    return [_text(tokenizer, [dict(turn) for turn in turns], generation_prompt=False) for turns in conversations]
+
+
+def _text(tokenizer: Tokenizer, messages: list[dict[str, str]], *, generation_prompt: bool) -> str:
     from jinja2 import TemplateError
 
     try:
-        text = tokenizer.apply_chat_template(
-            [dict(message) for message in messages],
-            tokenize=False,
-            add_generation_prompt=generation_prompt,
-            date_string=_TODAY.strftime("%d %b %Y"),
-            chat_template=_timeless(tokenizer.chat_template),
+        return str(
+            tokenizer.apply_chat_template(
+                messages,
+                tokenize=False,
+                add_generation_prompt=generation_prompt,
+                date_string=_TODAY.strftime("%d %b %Y"),
+                chat_template=_timeless(tokenizer.chat_template),
+            )
         )
     except TemplateError as error:
         roles = ", ".join(message.get("role", "?") for message in messages)
         raise ModelProblem(f"the chat template refuses the roles {roles}: {_first_line(error)}") from error
-    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    return Prompt(text=text, token_ids=tuple(ids))
 
 
 def _timeless(template: str) -> str:

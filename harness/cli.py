@@ -120,6 +120,74 @@ def plan(
     raise typer.Exit(1 if made.fits is False else 0)
 
 
+@app.command()
+def audit(  # noqa: PLR0913  # one parameter for each option
+    data: Annotated[Path, typer.Argument(metavar="TRAIN", help="Training rows: JSONL, JSON or CSV, in any form.")],
+    *,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of suites, suite file, or rows of another split, that must stay unseen; repeat it."),
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything there, as JSON.")] = None,
+    html_file: Annotated[Path | None, typer.Option("--html", help="Write a page with pictures there.")] = None,
+    model: Annotated[
+        str, typer.Option("--model", "--tokenizer", help="Base: `embedded`, a folder, or a Hub id with @revision.")
+    ] = "embedded",
+    max_length: Annotated[
+        int | None, typer.Option(min=1, help="Tokens that training takes; when given, a longer row breaks a limit.")
+    ] = None,
+    system_file: Annotated[Path | None, typer.Option(help="System turn of rows that have none.")] = None,
+    schema: Annotated[Path | None, typer.Option(help="JSON schema for all answers, besides those of suites.")] = None,
+    production: Annotated[
+        Path | None, typer.Option(help="Questions as they come in practice, to compare with.")
+    ] = None,
+    limit: Annotated[
+        list[str] | None, typer.Option(metavar="KIND=ROWS", help="Rows tolerated of a kind, or KIND=off; repeat it.")
+    ] = None,
+    difficulty: Annotated[
+        bool, typer.Option("--difficulty", help="Let the base answer rows, and say how hard they are.")
+    ] = False,
+    difficulty_suite: Annotated[str, typer.Option(help="Suite that asks and scores; the one that fits.")] = "",
+    difficulty_rows: Annotated[int, typer.Option(min=1, help="Rows that are asked, a seeded sample.")] = 200,
+    difficulty_tries: Annotated[
+        int, typer.Option(min=1, help="Answers to each row; one is greedy, several sampled.")
+    ] = 4,
+) -> None:
+    """Look at training rows before anything is trained: duplicates, conflicts, leaks into suites, schema, lengths.
+
+    Exits 0 when every limit is kept, 1 when one is broken, 2 when a file, suite or option is wrong. Limits are 0 rows
+    for malformed, empty, leak, duplicate (exact), conflict, schema, group, prompt, template and special; all other
+    kinds inform. Nothing is changed or deleted.
+    """
+    from harness.audit import MAX_LENGTH, Asked, Request, parse_limits, system_text, write_json
+    from harness.audit import audit as look
+    from reports.audit_page import write_audit
+    from reports.audit_terminal import print_audit
+
+    try:
+        words = [*(["truncated=0"] if max_length else []), *(limit or ())]
+        request = Request(
+            data=data,
+            against=tuple(against or ()),
+            schema=schema,
+            production=production,
+            model=model,
+            max_length=max_length or MAX_LENGTH,
+            system=system_text(system_file),
+            limits=parse_limits(words),
+            asked=Asked(model, difficulty_suite, difficulty_rows, difficulty_tries) if difficulty else None,
+        )
+        found = look(request)
+        for path, write in ((json_file, write_json), (html_file, write_audit)):
+            if path is not None:
+                write(found, path)
+    except HarnessError as error:
+        typer.echo(f"tunegate: {error}", err=True)
+        raise typer.Exit(2) from None
+    print_audit(found, file=sys.stdout)
+    raise typer.Exit(1 if found.broken else 0)
+
+
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def train(context: typer.Context) -> None:
     """Train one adapter: CONFIG --out DIR, as `python -m trainers`, in a process of its own."""

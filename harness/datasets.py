@@ -1,6 +1,7 @@
 """Where examples come from: files that are read whole and checked row by row before anything is measured.
 
-A row is `{"input": text, "output": any JSON value}`, with `tags`, `id` and `cluster` where wanted.
+A row is `{"input": text, "output": any JSON value}`, with `tags`, `id` and `cluster` where wanted, and `provenance`,
+which only the audit reads.
 """
 
 import csv as csv_format
@@ -23,7 +24,7 @@ from harness.types import Example, Json
 
 __all__ = ["FileSource", "Source", "csv", "jsonl", "nested_slice"]
 
-COLUMNS = ("input", "output", "tags", "id", "cluster")
+COLUMNS = ("input", "output", "tags", "id", "cluster", "provenance")
 ID_LENGTH = 16
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 SEED = 20_240_229  # of the order in which --limit takes rows; a change makes other slices
@@ -147,7 +148,7 @@ def _example(where: str, row: Mapping[str, Json]) -> Example:
     given, cluster = (_name(where, key, row.get(key)) for key in ("id", "cluster"))
     if HALF_CHARACTER.search(json.dumps(dict(row), ensure_ascii=False)):
         raise BadExamples(f"{where}: holds half of a surrogate pair, which is no character; remove it")
-    own = given or digest(dict(row))[:ID_LENGTH]
+    own = given or digest({key: value for key, value in row.items() if key != "provenance"})[:ID_LENGTH]
     return Example(id=own, input=text, target=row["output"], tags=tuple(tags), cluster=cluster or own)
 
 

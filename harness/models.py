@@ -16,13 +16,13 @@ from harness.fingerprint import adapter_digest, digest, weights_digest
 from harness.pins import PINS_FILE, read_pins
 from harness.types import ModelRef
 
-__all__ = ["EMBEDDED", "identify", "locate"]
+__all__ = ["EMBEDDED", "identify", "licence", "locate"]
 
 EMBEDDED = Path(__file__).parent / "embedded"
 """Folder of the base model that ships with the project."""
 
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
-_HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model", "merges.txt", "vocab.txt"]
+_HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model", "merges.txt", "vocab.txt", "README.md"]
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -50,6 +50,23 @@ def locate(base: str, revision: str | None = None) -> Path:
             f"{wanted}: neither a folder here nor to be had from the Hub ({type(error).__name__}); check the name, "
             "the network and your access, or download it and give the folder"
         ) from error
+
+
+def licence(folder: Path) -> str:
+    """The licence that a model's card names, such as `apache-2.0`; empty when it has no card, or the card names none.
+
+    A card that says `other` is told with the name that it gives.
+    """
+    import yaml  # type: ignore[import-untyped]  # it ships no types
+    from huggingface_hub import metadata_load
+
+    card = folder / "README.md"
+    try:
+        said = metadata_load(card) if card.is_file() else None
+    except (ValueError, yaml.YAMLError):  # a card that cannot be read says nothing
+        return ""
+    named = said or {}
+    return str(named.get("license_name") or named.get("license") or "")
 
 
 def identify(model: ModelRef) -> ModelRef:

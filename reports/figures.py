@@ -15,10 +15,10 @@ from reports.sections import Line, Slice
 from reports.texts import visible
 from reports.trajectory import Panel
 
-__all__ = ["forest", "slopes", "steps"]
+__all__ = ["CANDIDATE", "MUTED", "draw", "forest", "labelled", "row_axis", "slopes", "steps"]
 
-_INK, _MUTED, _GRID = "#1b1f24", "#5f6873", "#dfe3e8"
-_BASE, _CANDIDATE, _ZONE, _PAPER = "#767e88", "#0b62a8", "#f7e3d4", "#ffffff"
+_INK, MUTED, _GRID = "#1b1f24", "#5f6873", "#dfe3e8"
+_BASE, CANDIDATE, _ZONE, _PAPER = "#767e88", "#0b62a8", "#f7e3d4", "#ffffff"
 _TICKS = (-100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50, 100)
 _SIGNED = "datum.value == 0 ? '0' : (datum.value > 0 ? '+' : '−') + abs(datum.value)"
 _MAX_LABEL = 60
@@ -42,7 +42,7 @@ def forest(lines: Sequence[Line], width: int) -> Markup:
         SVG, or nothing when no line has bounds. The axis is linear near zero and logarithmic beyond 2 points, so that
         a margin of 1 point and a gain of 40 are both legible.
     """
-    rows = _labelled([row for row in map(_forest_row, lines) if row])
+    rows = labelled([row for row in map(_forest_row, lines) if row])
     if not rows:
         return Markup()
     import altair as alt
@@ -53,18 +53,18 @@ def forest(lines: Sequence[Line], width: int) -> Markup:
     axis = alt.Axis(values=[tick for tick in _TICKS if abs(tick) <= span], labelExpr=_SIGNED)
     title = "candidate minus base, points"
     left, point = (alt.X(f"{field}:Q", scale=scale, axis=axis, title=title) for field in ("low", "value"))
-    y = _row_axis(rows, width)
-    interval = alt.Chart(data).mark_rule(color=_CANDIDATE, strokeWidth=2.5).encode(x=left, x2="high:Q", y=y)
+    y = row_axis(rows, width)
+    interval = alt.Chart(data).mark_rule(color=CANDIDATE, strokeWidth=2.5).encode(x=left, x2="high:Q", y=y)
     zone = alt.Chart(data).mark_bar(color=_ZONE, height={"band": 0.8})
-    zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(color=_MUTED)
-    dot = alt.Chart(data).mark_point(filled=True, size=80, color=_CANDIDATE, opacity=1)
+    zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(color=MUTED)
+    dot = alt.Chart(data).mark_point(filled=True, size=80, color=CANDIDATE, opacity=1)
     layers = (
         zone.encode(x=alt.X("start:Q", scale=scale, axis=axis, title=title), x2="floor:Q", y=y),
         zero.encode(x=alt.X("zero:Q", scale=scale, axis=axis, title=title)),
         interval,
         dot.encode(x=point, y=y),
     )
-    return _draw(alt.layer(*layers), width, {"step": 34})
+    return draw(alt.layer(*layers), width, {"step": 34})
 
 
 def slopes(slices: Sequence[Slice], width: int) -> Markup:
@@ -73,7 +73,7 @@ def slopes(slices: Sequence[Slice], width: int) -> Markup:
     Returns:
         SVG of `width` pixels, or nothing when no candidate was measured.
     """
-    rows = _labelled(
+    rows = labelled(
         [
             {"label": each.tag, "base": 100 * each.base / each.n, "candidate": 100 * each.candidate / each.n}
             for each in slices
@@ -84,7 +84,7 @@ def slopes(slices: Sequence[Slice], width: int) -> Markup:
         return Markup()
     import altair as alt
 
-    data, y = alt.Chart(alt.InlineData(values=rows)), _row_axis(rows, width)
+    data, y = alt.Chart(alt.InlineData(values=rows)), row_axis(rows, width)
     shares = [row[side] for row in rows for side in ("base", "candidate")]
     scale = alt.Scale(domain=[max(0, 10 * floor(min(shares) / 10)), min(100, 10 * ceil((max(shares) + 1) / 10))])
     axis = alt.Axis(tickCount=6)
@@ -93,11 +93,11 @@ def slopes(slices: Sequence[Slice], width: int) -> Markup:
     )
     hollow = data.mark_point(filled=True, fill=_PAPER, stroke=_BASE, strokeWidth=1.8, size=60, opacity=1)
     layers = (
-        data.mark_rule(color=_CANDIDATE, strokeWidth=1.5).encode(x=base, x2="candidate:Q", y=y),
+        data.mark_rule(color=CANDIDATE, strokeWidth=1.5).encode(x=base, x2="candidate:Q", y=y),
         hollow.encode(x=base, y=y),
-        data.mark_point(filled=True, color=_CANDIDATE, size=55, opacity=1).encode(x=own, y=y),
+        data.mark_point(filled=True, color=CANDIDATE, size=55, opacity=1).encode(x=own, y=y),
     )
-    return _draw(alt.layer(*layers), width, {"step": 22})
+    return draw(alt.layer(*layers), width, {"step": 22})
 
 
 def steps(panels: Sequence[Panel], width: int) -> Markup:
@@ -137,14 +137,14 @@ def _steps(panel: Panel, width: int, right: float) -> Markup:
     back, data, line, best = (alt.Chart(alt.InlineData(values=values)) for values in everything)
     layers = (
         back.mark_rect(color=_ZONE, opacity=1).encode(x=left, x2="right:Q", y=bottom, y2="floor:Q"),
-        back.mark_rule(color=_MUTED).encode(x=left, x2="right:Q", y=zero),
-        line.mark_line(color=_CANDIDATE, strokeWidth=1.5).encode(x=step, y=value),
-        data.mark_rule(color=_CANDIDATE, strokeWidth=2.5).encode(x=step, y=least, y2="high:Q"),
-        data.mark_point(filled=True, color=_CANDIDATE, size=60, opacity=1).encode(x=step, y=value),
-        best.mark_point(stroke=_CANDIDATE, size=260, opacity=1).encode(x=step, y=value),
+        back.mark_rule(color=MUTED).encode(x=left, x2="right:Q", y=zero),
+        line.mark_line(color=CANDIDATE, strokeWidth=1.5).encode(x=step, y=value),
+        data.mark_rule(color=CANDIDATE, strokeWidth=2.5).encode(x=step, y=least, y2="high:Q"),
+        data.mark_point(filled=True, color=CANDIDATE, size=60, opacity=1).encode(x=step, y=value),
+        best.mark_point(stroke=CANDIDATE, size=260, opacity=1).encode(x=step, y=value),
     )
     name = alt.TitleParams(_drawable(panel.title), anchor="start", color=_INK, fontSize=12, fontWeight="normal")
-    return _draw(alt.layer(*layers[panel.floor is None :]).properties(title=name), width, 170)
+    return draw(alt.layer(*layers[panel.floor is None :]).properties(title=name), width, 170)
 
 
 def _reach(panel: Panel) -> tuple[float, float]:
@@ -162,7 +162,7 @@ def _forest_row(line: Line) -> dict[str, Any]:
     return {"label": label} | {name: 100 * value for name, value in numbers.items()}
 
 
-def _labelled(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def labelled(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows with labels that are short, unique (equal ones would share a line) and safe to draw."""
     taken: dict[str, int] = {}
     made = []
@@ -181,7 +181,8 @@ def _drawable(text: str) -> str:
     return _ASTRAL.sub("□", visible(text))[:_MAX_LABEL]
 
 
-def _row_axis(rows: Sequence[dict[str, Any]], width: int) -> Any:  # noqa: ANN401 (altair is imported in the leaf)
+def row_axis(rows: Sequence[dict[str, Any]], width: int) -> Any:  # noqa: ANN401 (altair is imported in the leaf)
+    """The vertical axis of labelled rows, in their order."""
     import altair as alt
 
     labels = [row["label"] for row in rows]
@@ -189,11 +190,11 @@ def _row_axis(rows: Sequence[dict[str, Any]], width: int) -> Any:  # noqa: ANN40
     return alt.Y("label:N", sort=labels, title=None, axis=axis)
 
 
-def _draw(chart: Any, width: int, height: int | dict[str, int]) -> Markup:  # noqa: ANN401
+def draw(chart: Any, width: int, height: int | dict[str, int]) -> Markup:  # noqa: ANN401
     """SVG of `width` pixels; `height` is the plot's in pixels, or {"step": pixels of one row}."""
     import vl_convert
 
-    text = {"labelColor": _INK, "titleColor": _MUTED, "titleFontWeight": "normal", "labelFontSize": 12}
+    text = {"labelColor": _INK, "titleColor": MUTED, "titleFontWeight": "normal", "labelFontSize": 12}
     sized = chart.properties(
         width=width, height=height, background="transparent", autosize={"type": "fit-x", "contains": "padding"}
     )

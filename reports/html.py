@@ -17,7 +17,7 @@ from reports.load import load
 from reports.page import Page, build
 from reports.texts import anchor, visible
 
-__all__ = ["render", "write_report"]
+__all__ = ["render", "render_template", "write_report"]
 
 _GLYPHS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", "NOT_RUN": "○"}
 
@@ -43,11 +43,16 @@ def write_report(run_dir: Path, *, limit: int = 50) -> Path:
 
 def render(page: Page) -> str:
     """The page as HTML text that encodes as UTF-8 whatever the models wrote."""
+    return render_template("report.html.j2", page=page)
+
+
+def render_template(name: str, **values: object) -> str:
+    """A page of this room: its own style sheet allowed by hash, and nothing else."""
     css = files("reports").joinpath("report.css").read_text(encoding="utf-8")
     digest = b64encode(sha256(css.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     style = Markup(css)  # noqa: S704 (our own file; escaping would change what the policy's hash covers)
-    return _environment().get_template("report.html.j2").render(page=page, style=style, policy=policy)
+    return _environment().get_template(name).render(style=style, policy=policy, **values)
 
 
 @cache

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 from harness.chat import load_tokenizer, template_digest
 from harness.errors import AdapterMismatch, ModelProblem
 from harness.fingerprint import weights_digest
-from harness.models import EMBEDDED, identify, locate
+from harness.models import EMBEDDED, identify, licence, locate
 from harness.pins import Pins, golden_prompt, write_pins
 from harness.types import ModelRef
 from tests.tiny import EOS, make_adapter, make_base, make_tokenizer
@@ -214,6 +214,25 @@ def test_a_hub_model_that_cannot_be_had_is_one_line(monkeypatch):
     with pytest.raises(ModelProblem, match="nobody/nothing@main: neither a folder here nor to be had") as caught:
         locate("nobody/nothing", "main")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("card", "said"),
+    [
+        ("---\nlicense: apache-2.0\n---\n# A model\n", "apache-2.0"),
+        ("---\nlicense: other\nlicense_name: gemma\n---\n", "gemma"),
+        ("---\nlanguage: en\n---\n", ""),
+        ("# No metadata\n", ""),
+        ("---\nlicense: [unclosed\n---\n", ""),
+        (None, ""),
+    ],
+)
+def test_the_licence_is_that_of_the_model_card(tmp_path, card, said):
+    """A card's own words, or nothing: a licence is never guessed."""
+    if card is not None:
+        (tmp_path / "README.md").write_text(card)
+    assert licence(tmp_path) == said
+    assert licence(EMBEDDED) == "apache-2.0"
 
 
 def test_the_embedded_base_is_a_folder_of_the_package():

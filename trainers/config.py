@@ -28,7 +28,7 @@ __all__ = [
     "parse",
 ]
 
-PATH_KEYS = ("data", "system_file", "replay_data")
+PATH_KEYS = ("data", "system_file", "replay_data", "against")
 BRANCHES = ("a path", "a table")  # pydantic puts them into the place of an error
 
 Rows = Annotated[
@@ -51,7 +51,7 @@ class TrainConfig(Section):
         description="sft trains an adapter, full every weight of a small model, orpo an adapter on preferred answers",
     )
     data: Rows = Field(
-        description="training rows: a JSONL or JSON file, or { hub = 'org/name' }; trainers/forms.py has their forms"
+        description="training rows: a JSONL or JSON file, or { hub = 'org/name' }; harness/forms.py has their forms"
     )
     rows: int | None = Field(default=None, ge=1, description="train on the first rows of `data` only; all unless given")
     system: str = Field(
@@ -73,6 +73,12 @@ class TrainConfig(Section):
         default=None,
         description="python of the environment that trains, such as /opt/unsloth/bin/python: Unsloth wants other "
         "versions than the gate",
+    )
+    against: Path | None = Field(
+        default=None, description="suites, or rows of another split, that `data` must not leak into; looked at first"
+    )
+    audit: Literal["refuse", "accept"] = Field(
+        default="refuse", description="what to do when `data` breaks a limit of the audit: stop, or train all the same"
     )
     lora: Lora = Field(default=Lora(), description="the adapter")
     quantization: Quantization = Field(default=Quantization(), description="the frozen base's weights")

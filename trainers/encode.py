@@ -13,7 +13,7 @@ from harness.chat import Tokenizer, render
 from harness.errors import BadExamples, ModelProblem
 from trainers.rows import TrainRow
 
-__all__ = ["IGNORED_LABEL", "EncodedRow", "encode", "preview"]
+__all__ = ["IGNORED_LABEL", "EncodedRow", "encode", "preview", "refuse_wrong_mask"]
 
 IGNORED_LABEL = -100
 """The label that cross entropy leaves out."""
@@ -57,6 +57,7 @@ def encode(
             raise ModelProblem(
                 f"{row.source}: {tokenizer.bos_token!r} occurs twice when rendered; one must start a row"
             )
+        refuse_wrong_mask(ids, stop_ids, row.source)
     long = [(row, ids) for row, ids in sides if len(ids.input_ids) > max_length]
     if long:
         row, ids = long[0]
@@ -65,6 +66,34 @@ def encode(
             "raise max_length or shorten the rows"
         )
     return encoded
+
+
+def refuse_wrong_mask(row: EncodedRow, stop_ids: frozenset[int], source: str) -> None:
+    """See that what is learned is the end of the row, all of it and nothing else, and ends where answers end.
+
+    Args:
+        row: as it will be trained on.
+        stop_ids: tokens that end an answer.
+        source: `file:line`, for the message.
+
+    Raises:
+        ModelProblem: the prompt is in the loss, the answer is not, or its end token is missing or not the last.
+    """
+    read = sum(label == IGNORED_LABEL for label in row.labels)
+    learned = row.labels[read:]
+    fault = ""
+    if len(row.labels) != len(row.input_ids) or IGNORED_LABEL in learned or learned != row.input_ids[read:]:
+        fault = "what is learned is not the end of what is read"
+    elif not read:
+        fault = "the prompt is in the loss"
+    elif not learned:
+        fault = "nothing of the answer is learned"
+    elif learned[-1] not in stop_ids:
+        fault = "the end token is not learned, so the model would never stop"
+    elif sum(token in stop_ids for token in learned) > 1:
+        fault = "the answer has an end token before its end"
+    if fault:
+        raise ModelProblem(f"{source}: {fault}; this is a fault of the encoding, not of the row: report it")
 
 
 def preview(row: EncodedRow, tokenizer: Tokenizer) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.audit.preflight import Preflight, preflight
 from harness.chat import Tokenizer, load_tokenizer, tokenizer_digest
 from harness.errors import BadExamples, BadSpec, ModelProblem
 from harness.fingerprint import digest, file_digest, weights_digest
@@ -16,19 +17,31 @@ from trainers.sections import Hub
 
 __all__ = ["Material", "gather", "job_of", "show", "system_text", "token_counts"]
 
-INPUTS = {"model", "revision", "data", "system", "system_file", "replay_data", "report_to", "interpreter"}
-"""Fields that say where something is, not what it holds; the job's digest has their contents instead."""
+INPUTS = {
+    "model",
+    "revision",
+    "data",
+    "system",
+    "system_file",
+    "replay_data",
+    "report_to",
+    "interpreter",
+    "against",
+    "audit",
+}
+"""Fields that do not decide what is learned, or say where something is: the job's digest has the contents instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a run needs besides its settings. `replayed` of the `rows`, the last ones, are general."""
+    """What a run needs besides its settings. `replayed` of the `rows`, the last ones, are general, and not audited."""
 
     base: Path
     tokenizer: Tokenizer
     system: str
     rows: tuple[EncodedRow, ...]
     replayed: int
+    audit: Preflight
 
 
 def system_text(config: TrainConfig) -> str:
@@ -77,7 +90,7 @@ def gather(config: TrainConfig, base: Path, system: str) -> Material:
     """Read, mix and encode the rows: every check that needs no weights.
 
     Raises:
-        BadExamples: a row is malformed, too long, or not what the method learns from.
+        BadExamples: a row is malformed, too long, or not what the method learns from; or the audit refuses the rows.
         ModelProblem: the tokenizer or its template cannot be trained with.
     """
     tokenizer = load_tokenizer(base)
@@ -86,11 +99,13 @@ def gather(config: TrainConfig, base: Path, system: str) -> Material:
         if (row.rejected is not None) != (config.method == "orpo"):
             wanted = "chosen and rejected answers" if config.method == "orpo" else "one answer a row"
             raise BadExamples(f"{row.source}: method '{config.method}' learns from {wanted}; change one of them")
+    name = str(config.data) if isinstance(config.data, Path) else config.data.hub
+    audit = preflight(own, name, against=config.against, accept=config.audit == "accept")
     general: tuple[TrainRow, ...] = read_rows(config.replay_data) if config.replay_data else ()
     rows = mix(own, general, fraction=config.replay_fraction, seed=config.seed)
     stops = stop_ids(base, tokenizer)
     encoded = encode(rows, tokenizer, stop_ids=stops, max_length=config.max_length)
-    return Material(base=base, tokenizer=tokenizer, system=system, rows=encoded, replayed=len(rows) - len(own))
+    return Material(base, tokenizer, system, rows=encoded, replayed=len(rows) - len(own), audit=audit)
 
 
 def show(material: Material, say: Callable[[str], None], example: Callable[[str, str, str], None]) -> None:
@@ -104,6 +119,8 @@ def show(material: Material, say: Callable[[str], None], example: Callable[[str,
     rows = material.rows
     tokens, learned = token_counts(rows)
     say(f"{len(rows)} rows ({material.replayed} replayed), {tokens} tokens, {learned} of them learned")
+    found = ", ".join(f"{count} {kind}" for kind, count in material.audit.counts.items()) or "nothing"
+    say(f"audit {material.audit.digest[:12]}: {found} found{', accepted' if material.audit.accepted else ''}")
     shown = {"task": rows[0]} | ({"replay": rows[-1]} if material.replayed else {})
     for kind, row in shown.items():
         example(kind, *preview(row, material.tokenizer))

@@ -29,7 +29,7 @@ def plain(config: TrainConfig) -> Mapping[str, Any]:
     values = config.model_dump(mode="json")
     values["lora"] |= {"alpha": config.lora.effective_alpha, "scale": config.lora.effective_scale}
     del values["interpreter"]
-    for key in ("data", "system_file", "replay_data"):
+    for key in ("data", "system_file", "replay_data", "against"):
         if isinstance(values[key], str):
             values[key] = Path(values[key]).name
     if values["early_stopping"]:
@@ -75,6 +75,7 @@ def write_summary(folder: Path, material: Material, fitted: Fitted, config: Trai
     tokens, learned = token_counts(material.rows)
     summary = {
         "data_sha256": file_digest(config.data) if isinstance(config.data, Path) else None,
+        "audit": asdict(material.audit),
         "rows": len(material.rows),
         "replayed": material.replayed,
         "tokens": tokens,

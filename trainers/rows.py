@@ -1,6 +1,6 @@
 """Training rows: read from a file or the Hub, checked row by row, and mixed with general rows for rehearsal.
 
-A file is JSONL, one object a line, or JSON, one list of objects. What a row may look like is in `trainers/forms.py`.
+A file is JSONL, one object a line, or JSON, one list of objects. What a row may look like is in `harness/forms.py`.
 """
 
 import json
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadExamples
+from harness.forms import TrainRow, answer_text, row_of
 from harness.types import Json
-from trainers.forms import TrainRow, answer_text, row_of
 from trainers.sections import Hub
 
 __all__ = ["TrainRow", "answer_text", "mix", "read_rows"]

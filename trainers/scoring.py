@@ -3,7 +3,6 @@
 Only the composition root imports this file; nothing else that trains knows suites.
 """
 
-import importlib.util
 import tempfile
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from harness.chat import Tokenizer, load_tokenizer
 from harness.errors import BadSpec, NotMeasured
 from harness.fingerprint import digest
 from harness.store import Store
-from harness.suite import Measurable
+from harness.suite_files import load_suite
 from harness.types import ModelRef
 from trainers.bases import Model
 from trainers.sections import EarlyStopping
@@ -35,7 +34,7 @@ def suite_scoring(settings: EarlyStopping, base: Path) -> Scoring:
         BadSpec: the file defines no suite, or the suite has no such metric.
         BadExamples: the suite's data is missing or malformed.
     """
-    suite = _load(settings.suite)
+    suite = load_suite(settings.suite)
     metric = settings.metric or suite.metric_names[0]
     if metric not in suite.metric_names:
         known = ", ".join(suite.metric_names)
@@ -61,19 +60,6 @@ def suite_scoring(settings: EarlyStopping, base: Path) -> Scoring:
         return sum(scored) / len(scored)
 
     return Scoring(score, digest({"suite": dict(suite.fingerprint(planned)), "metric": metric}))
-
-
-def _load(path: Path) -> Measurable:
-    """The `suite` of a suite file, found as pytest finds it: by running the file."""
-    spec = importlib.util.spec_from_file_location(f"early_stopping_{path.stem}", path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise BadSpec(f"early_stopping.suite = {path}: no such Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    suite = getattr(module, "suite", None)
-    if not isinstance(suite, Measurable):
-        raise BadSpec(f"early_stopping.suite = {path}: defines no `suite`")
-    return suite
 
 
 class _Trainee:

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.errors import BadSpec
+from harness.forms import TrainRow
 from harness.types import Json
 from trainers.config import TrainConfig, load_config
-from trainers.forms import TrainRow
 from trainers.planning.advice import Suggestion, enough, suggestions
 from trainers.planning.cost import Cost, Work, project
 from trainers.planning.memory import Footprint, footprint

@@ -7,8 +7,8 @@
     {"instruction": text, "input": text or nothing, "output": text}                  Alpaca
     {"prompt" or "input": ..., "chosen": ..., "rejected": ...}                       preferences, for ORPO
 
-`id`, `tags` and `cluster` may stand beside them. An output that is not text is spelled by `answer_text`. Of several
-assistant turns the last is learned.
+`id`, `tags`, `cluster` (rows of one group) and `provenance` (where a row comes from) may stand beside them. An output
+that is not text is spelled by `answer_text`. Of several assistant turns the last is learned.
 """
 
 import json
@@ -19,9 +19,9 @@ from typing import Any
 from harness.errors import BadExamples
 from harness.types import Json, Message
 
-__all__ = ["TrainRow", "answer_text", "row_of"]
+__all__ = ["TrainRow", "answer_text", "conversation", "row_of"]
 
-IGNORED = {"id", "tags", "cluster"}  # what the suites' rows may carry besides
+IGNORED = {"id", "tags", "cluster", "provenance"}  # what rows may carry besides; the audit reads it
 ROLES = ("system", "user", "assistant", "tool")
 SHAREGPT = {
     "system": "system",
@@ -78,6 +78,20 @@ def row_of(value: Json, source: str, *, system: str = "") -> TrainRow:
         system: put first when the row has no system turn of its own; empty for none.
 
     Raises:
+        BadExamples: names source, key and what was expected; or the answer is empty, or the same as the rejected one.
+    """
+    row = conversation(value, source, system=system)
+    if not row.answer or row.rejected == "":
+        raise BadExamples(f"{source}: the answer is empty; the model would learn to say nothing")
+    if row.answer == row.rejected:
+        raise BadExamples(f"{source}: 'chosen' and 'rejected' are the same answer; there is nothing to prefer")
+    return row
+
+
+def conversation(value: Json, source: str, *, system: str = "") -> TrainRow:
+    """As `row_of`, whatever the answer says: what looks at rows, and does not learn from them, takes empty ones too.
+
+    Raises:
         BadExamples: names source, key and what was expected.
     """
     if not isinstance(value, dict):
@@ -93,10 +107,6 @@ def row_of(value: Json, source: str, *, system: str = "") -> TrainRow:
     turns = parts.turns
     if system and not any(turn["role"] == "system" for turn in turns):
         turns = [{"role": "system", "content": system}, *turns]
-    if not parts.answer or parts.rejected == "":
-        raise BadExamples(f"{source}: the answer is empty; the model would learn to say nothing")
-    if parts.answer == parts.rejected:
-        raise BadExamples(f"{source}: 'chosen' and 'rejected' are the same answer; there is nothing to prefer")
     return TrainRow(prompt=tuple(turns), answer=parts.answer, source=source, rejected=parts.rejected)
 
 

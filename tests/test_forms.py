@@ -5,7 +5,7 @@ import json
 import pytest
 
 from harness.errors import BadExamples
-from trainers.forms import row_of
+from harness.forms import row_of
 from trainers.rows import read_rows
 from trainers.sections import Hub
 
