@@ -87,6 +87,7 @@ class RunDirectory:
     def write_judgements(self, name: str, lines: Sequence[Mapping[str, Json]]) -> str:
         """Write what a judge was asked and said, one JSON object a line; return the file's sha256."""
         data = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines).encode()
+        (self.path / JUDGEMENTS).mkdir(exist_ok=True)
         write_atomically(self.path / JUDGEMENTS / name, data)
         return sha256(data)
 
@@ -152,8 +153,7 @@ def sha256(data: bytes) -> str:
 def _make(path: Path, plan: Mapping[str, Json]) -> None:
     """Make the directory with the plan inside it in one step, so that no crash leaves one without a plan."""
     staging = path.with_name(f".{path.name}.{secrets.token_hex(3)}")
-    for folder in (RECORDS, JUDGEMENTS):
-        (staging / folder).mkdir(parents=True)
+    (staging / RECORDS).mkdir(parents=True)
     write_atomically(staging / PLAN_FILE, json_bytes(plan))
     staging.rename(path)
 

@@ -61,7 +61,7 @@ def verify(run_dir: Path) -> Verified:
 
 def _verified(run_dir: Path, plan_bytes: bytes, plan: Document, run: Document) -> Verified:
     files = _Files(run_dir, plan, run["receipt"]["records"])
-    judgements = run["receipt"].get("judgements", {})
+    judgements = run["receipt"]["judgements"]
     found = list(_plan_faults(plan_bytes, plan, run)) or [*files.faults(), *file_faults(run_dir, judgements)]
     verdicts: list[Verdict] = []
     if not found:
@@ -77,8 +77,8 @@ def _verified(run_dir: Path, plan_bytes: bytes, plan: Document, run: Document) -
         unjudged = trajectory.names if trajectory else frozenset()
         ways = {model["name"]: model["prompting"] for model in plan["models"] if model["name"] not in unjudged}
         if not ungrounded:
-            judged = examined({suite["name"]: suite.get("judge") for suite in plan["suites"]}, results, ways)
-            found += [] if _equal(judged, run.get("judge", [])) else ["judge: is not what the judgements give"]
+            judged = examined({suite["name"]: suite["judge"] for suite in plan["suites"]}, results, ways)
+            found += [] if _equal(judged, run["judge"]) else ["judge: is not what the judgements give"]
         again = beyond_prompts(
             ways, {suite["name"]: suite["metrics"][0] for suite in plan["suites"] if suite["gates"]}, results
         )
@@ -200,7 +200,7 @@ def _recomputed(
     suite, base = _suite(plan, item["suite"]), plan["models"][0]["name"]
     gate = _gate(suite, item["gate"])
     measured = [results.get((item["suite"], name)) for name in dict.fromkeys((base, item["model"]))]
-    claimed = replace(_claimed(written), advisory=is_advisory(suite.get("judge"), gate, measured), model=item["model"])
+    claimed = replace(_claimed(written), advisory=is_advisory(suite["judge"], gate, measured), model=item["model"])
     if written["outcome"] in UNMEASURED:
         return claimed, ""
     ranking = Ranking.read(plan)
@@ -219,7 +219,7 @@ def _recomputed(
             confirm=confirm,
             prompted=prompted,
         )
-        verdict = weigh(verdict, suite.get("judge"), gate, results[item["suite"], base], candidate)
+        verdict = weigh(verdict, suite["judge"], gate, results[item["suite"], base], candidate)
     except KeyError:
         return claimed, f"{item['node']}: {written['outcome']} without records"
     except HarnessError as error:
@@ -258,11 +258,11 @@ def _followed(
         Rules(
             suite["name"],
             suite["metrics"],
-            without_judge(suite.get("judge"), [gate_from(gate) for gate in suite["gates"]]),
+            without_judge(suite["judge"], [gate_from(gate) for gate in suite["gates"]]),
             suite["chance"],
         )
         for suite in plan["suites"]
-        if requested(suite.get("judge"))
+        if requested(suite["judge"])
     ]
     return trajectory.follow(rules, results, base=plan["models"][0]["name"], prompted=_prompted(plan))
 

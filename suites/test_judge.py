@@ -18,8 +18,8 @@ suite = JudgeSuite(
     render=chat(system=SYSTEM),
     sampling=Sampling(max_new_tokens=128),
     rubric=Rubric((CORRECT, COMPLETE)),
-    gates=[Gate("judge", max_drop=0.05), Gate("preference", max_drop=0.05)],
-    take=64,
+    gates=[Gate("judge", max_drop=0.10), Gate("preference", max_drop=0.10)],
+    take=32,  # few, so that the demo stays quick; more rows decide more
 )
 
 

@@ -44,7 +44,7 @@ class Budget:
         """
         if calls is None and money is None:
             raise UsageProblem(
-                "--judge: an endpoint needs a budget; give --judge-calls N, or --judge-budget MONEY with --judge-prices FILE"
+                "--judge: an endpoint needs a budget; give --judge-calls N, or --judge-budget and --judge-prices"
             )
         if money is not None and price is None:
             raise UsageProblem(

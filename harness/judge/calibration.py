@@ -98,7 +98,7 @@ def fingerprint(judge: Judge, rubric: Rubric) -> str:
     who = judge.identity()
     return digest(
         {
-            "judge": who.weights or who.name,
+            "judge": who.served if who.weights else who.name,
             "settings": dict(who.settings),
             "form": judge.form(rubric),
             "rubric": rubric.digest,

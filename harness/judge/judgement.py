@@ -122,8 +122,8 @@ class Identity:
 
     Attributes:
         name: as it was asked for; holds no secret.
-        weights: fingerprint of a local judge's model; empty for an endpoint.
-        served: what an endpoint calls itself, with its system fingerprint; as `weights` for a local judge.
+        weights: hash of a local judge's weights, however they are loaded; empty for an endpoint.
+        served: what an endpoint calls itself, with its system fingerprint; the model's fingerprint for a local judge.
         settings: what was found out or fixed about how it replies (format, temperature, seed ...).
         exact: whether asking twice must give the same reply by design.
     """

@@ -57,9 +57,8 @@ class LocalJudge:
         """See `Judge.identity`; reads the model's files."""
         ref = self._identified()
         settings = {"form": "brief" if self._brief else "full", "dtype": ref.dtype, "decoding": "grammar, greedy"}
-        return Identity(
-            self.name, ref.fingerprint, ref.fingerprint, settings, exact=repeats_exactly(self._backend(), ref)
-        )
+        weights = ref.digests.get("weights", ref.fingerprint)
+        return Identity(self.name, weights, ref.fingerprint, settings, exact=repeats_exactly(self._backend(), ref))
 
     def form(self, rubric: Rubric) -> str:
         """See `Judge.form`."""

@@ -46,14 +46,19 @@ def with_judgements(run_dir: Path, listed: Mapping[str, Any], results: Results) 
 
 def grade_faults(plan: Mapping[str, Any], run: Mapping[str, Any], results: Results) -> Iterator[str]:
     """One line for each judged measurement whose scores do not follow from what the judge said."""
-    base, fingerprints = plan["models"][0]["name"], {each["name"]: each["fingerprint"] for each in run["models"]}
-    planned = {suite["name"]: suite.get("judge") for suite in plan["suites"]}
+    base = plan["models"][0]["name"]
+    prints = {
+        each["name"]: (each["fingerprint"], each["digests"].get("weights", each["fingerprint"]))
+        for each in run["models"]
+    }
+    planned = {suite["name"]: suite["judge"] for suite in plan["suites"]}
     for (suite, model), result in results.items():
         spec, sitting = planned[suite], Sitting.read(result.evidence)
         if (spec is None) != (sitting is None):
             yield f"judgements: {model} on {suite} was {'not ' if sitting is None else ''}judged, against the plan"
         elif spec is not None and sitting is not None:
-            if sitting.measured != fingerprints[model] or list(sitting.dimensions) != spec["dimensions"]:
+            measured = (sitting.measured, sitting.measured_weights)
+            if measured != prints[model] or list(sitting.dimensions) != spec["dimensions"]:
                 yield f"judgements: those of {model} on {suite} are of another model or rubric"
             elif not _follow(result, results.get((suite, base)) if model != base else None, sitting, spec):
                 yield f"judgements: scores of {model} on {suite} are not what the judge said"

@@ -23,11 +23,12 @@ class Sitting:
     Attributes:
         judge: name as it was asked for.
         fingerprint: of the judge under this rubric, see `calibration`.
-        weights: of a local judge's model; empty for an endpoint.
-        served: what an endpoint called itself when it was prepared.
+        weights: hash of a local judge's weights; empty for an endpoint.
+        served: what an endpoint called itself when it was prepared; a local judge's fingerprint.
         settings: how it was asked.
         exact: whether it repeats itself by design.
         measured: fingerprint of the model whose answers were judged.
+        measured_weights: hash of its base's weights.
         named: base of that model as it was asked for, a Hub id perhaps.
         dimensions: of the rubric.
         calibration: what the judge is worth; None when it was never calibrated.
@@ -42,6 +43,7 @@ class Sitting:
     settings: Mapping[str, str]
     exact: bool
     measured: str
+    measured_weights: str
     named: str
     dimensions: tuple[str, ...]
     calibration: Calibration | None
@@ -78,8 +80,8 @@ class Sitting:
         return tuple(self._objections())
 
     def _objections(self) -> Any:  # noqa: ANN401  # an iterator of sentences
-        if self.weights and self.weights == self.measured:
-            yield "the judge is itself a model under test"
+        if self.weights and self.weights == self.measured_weights:
+            yield "the judge is itself a model under test, or its base"
         elif not self.weights and _same_name(self.judge, self.named):
             yield f"the judge goes by the name of a model under test ({self.named})"
         if self.calibration is None:
@@ -111,6 +113,7 @@ def hold(
         settings=who.settings,
         exact=who.exact,
         measured=model.fingerprint,
+        measured_weights=model.digests.get("weights", model.fingerprint),
         named=model.base,
         dimensions=rubric.names,
         calibration=load(store, own),

@@ -11,6 +11,7 @@ import scipy.optimize
 import scipy.stats  # noqa: F401
 import statsmodels.regression.linear_model  # noqa: F401
 
+from harness.runs import sha256
 from harness.types import Outcome
 from harness.verify import verify
 from tests.judge.courtroom import answers, calibrated, court, finished, hold
@@ -100,55 +101,47 @@ def test_a_calibrated_judge_decides_and_verify_agrees_without_the_store(repo, py
     assert set(outcomes(document).values()) == {(said, False)}
     (entry,) = document["judge"]
     assert (entry["kappa"], entry["objections"]) == (1.0, [])
-    assert (entry["repeats"], entry["agreed"]) == (6, 6)
-    assert (entry["pairs"], entry["flips"]) == (24, 0)
+    assert (entry["repeats"], entry["agreed"]) == (4, 4)
+    assert (entry["pairs"], entry["flips"]) == (12, 0)
     shutil.rmtree(repo / ".tunegate")
     found = verify(repo / "run")
     assert (found.outcome.value, found.disagreements) == (said, ())
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "receipt", "says"),
-    [
-        ('"scores": {"correct": 1', '"scores": {"correct": 5', False, "a judgement was edited"),
-        ('"scores": {"correct": 1', '"scores": {"correct": 5', True, "not what the judge said"),
-        ('"pairs": [[[1, 1], [1, 1]]', '"pairs": [[[1, 5], [1, 5]]', True, "judge: is not what the judgements give"),
-        ('"measured": "', '"measured": "0', True, "of another model"),
-    ],
-)
-def test_verify_finds_an_edited_judgement(repo, pytester, old, new, receipt, says):
-    """With or without a receipt that was made to fit."""
+EDITS = [
+    ('"scores": {"correct": 1', '"scores": {"correct": 5', False, "a judgement was edited"),
+    ('"scores": {"correct": 1', '"scores": {"correct": 5', True, "not what the judge said"),
+    ('"pairs": [[[1, 1], [1, 1]]', '"pairs": [[[1, 5], [1, 5]]', True, "judge: is not what the judgements give"),
+    ('"measured": "', '"measured": "0', True, "of another model"),
+    ('"measured_weights": "', '"measured_weights": "0', True, "of another model"),
+]
+
+
+def test_verify_finds_every_edit_of_what_the_judge_said(repo, pytester):
+    """With or without a receipt that was made to fit; and judgements that are gone are missed."""
     answers(repo, "tuned", lambda i: f"level 1 of answer {i}")
     with fake_judge(grade(honest)) as server:
         calibrated(repo, server)
         hold(pytester, "--judge", server.asked, "--judge-calls", "500", "--run-dir", "run")
-    path, run = repo / "run" / "judgements" / "judged--tuned.jsonl", repo / "run" / "run.json"
-    before = path.read_text()
-    assert old in before
-    path.write_text(before.replace(old, new, 1))
-    if receipt:
-        document = finished(repo)
-        from harness.runs import sha256
-
-        document["receipt"]["judgements"]["judgements/judged--tuned.jsonl"]["sha256"] = sha256(path.read_bytes())
+    name, run = "judgements/judged--tuned.jsonl", repo / "run" / "run.json"
+    before, receipt = (repo / "run" / name).read_text(), run.read_text()
+    assert verify(repo / "run").disagreements == ()
+    for old, new, fits, says in EDITS:
+        assert old in before
+        (repo / "run" / name).write_text(before.replace(old, new, 1))
+        document = json.loads(receipt)
+        if fits:
+            document["receipt"]["judgements"][name]["sha256"] = sha256((repo / "run" / name).read_bytes())
         run.write_text(json.dumps(document))
-    found = verify(repo / "run")
-    assert found.outcome is Outcome.INVALID
-    assert any(says in line for line in found.disagreements), found.disagreements
-
-
-@pytest.mark.parametrize("remove", ["file", "all"])
-def test_verify_misses_judgements_that_are_gone(repo, pytester, remove):
-    """A file that the receipt names, or all of them from both: a judged suite has evidence, or it counts as nothing."""
-    answers(repo, "tuned", lambda i: f"level 4 of answer {i}")
-    with fake_judge(grade(honest)) as server:
-        calibrated(repo, server)
-        hold(pytester, "--judge", server.asked, "--judge-calls", "500", "--run-dir", "run")
+        found = verify(repo / "run")
+        assert found.outcome is Outcome.INVALID
+        assert any(says in line for line in found.disagreements), found.disagreements
     shutil.rmtree(repo / "run" / "judgements")
-    if remove == "all":
-        document = finished(repo)
-        document["receipt"]["judgements"] = {}
-        (repo / "run" / "run.json").write_text(json.dumps(document))
+    run.write_text(receipt)
+    assert verify(repo / "run").outcome is Outcome.INVALID
+    document = json.loads(receipt)
+    document["receipt"]["judgements"] = {}
+    run.write_text(json.dumps(document))
     assert verify(repo / "run").outcome is Outcome.INVALID
 
 
@@ -182,7 +175,7 @@ def test_a_judge_that_always_says_a_is_found_out(repo, pytester):
     preference = [entry for entry in document["results"] if entry["metric"] == "preference"]
     assert [entry["value"] for entry in preference] == [0.5, 0.5]
     assert (verdicts["judge-drop<=0.2"]["outcome"], verdicts["preference-drop<=0.2"]["outcome"]) == ("PASS", "INVALID")
-    assert "the order decided 24 of 24" in verdicts["preference-drop<=0.2"]["reason"]
+    assert "the order decided 12 of 12" in verdicts["preference-drop<=0.2"]["reason"]
     assert code == 11
 
 
@@ -202,10 +195,17 @@ def test_a_judge_that_obeys_the_answers_is_found_out(repo, pytester):
     assert code == 11
 
 
-def test_a_judge_that_counts_characters_passes_nothing(repo, pytester):
+def test_a_judge_that_counts_characters_passes_nothing(pytester):
     """Longer answers win by grade and by comparison; at equal length nothing is left, so nothing is shown."""
-    suffix = ["", " and so on" * 2, " and more words" * 4, " or others" * 7]
-    answers(repo, "tuned", lambda i: f"level 3 of answer {i}{suffix[i % 4]}")
+    repo = court(pytester, rows=30)
+    suffix = [
+        "",
+        " and so on, as one may say",
+        " with many other words",
+        " or with others that are of no use to anybody",
+    ]
+    answers(repo, "base", lambda i: f"level 3 of answer {i}", rows=30)
+    answers(repo, "tuned", lambda i: f"level 3 of answer {i}{suffix[i % 4]}", rows=30)
 
     def by_length(case):
         sizes = [0 if ORDERS.search(text) else len(text) for text in case["answers"]]
@@ -230,8 +230,8 @@ def test_failures_on_one_model_alone_make_the_judge_unfit(repo, pytester):
 
     code, document, verdicts = unfit(pytester, repo, picky)
     assert {each["outcome"] for each in verdicts.values()} == {"INVALID"}
-    assert "it failed on 0 answers of the base and on 12 of the candidate" in verdicts["judge-drop<=0.2"]["reason"]
-    assert document["judge"][0]["candidate"] == {"asked": 24, "failed": 12, "causes": {"refused": 12}}
+    assert "it failed on 0 answers of the base and on 6 of the candidate" in verdicts["judge-drop<=0.2"]["reason"]
+    assert document["judge"][0]["candidate"] == {"asked": 12, "failed": 6, "causes": {"refused": 6}}
     assert code == 11
 
 
@@ -266,15 +266,16 @@ def test_a_spent_budget_stops_with_12_and_a_larger_one_goes_on(repo, pytester):
     answers(repo, "tuned", lambda i: f"level 4 of answer {i}")
     with fake_judge(grade(honest)) as server:
         asked = ("--judge", server.asked, "--run-dir", "run")
-        first = hold(pytester, *asked, "--judge-calls", "40")
-        assert (first.ret, len(server.bodies)) == (12, 40)
-        first.stdout.fnmatch_lines(["*budget of 40 calls is used up*repeat the command with --run-dir run*"])
+        first = hold(pytester, *asked, "--judge-calls", "20")
+        assert (first.ret, len(server.bodies)) == (12, 20)
+        first.stdout.fnmatch_lines(["*budget of 20 calls is used up*repeat the command with --run-dir run*"])
         assert not (repo / "run" / "run.json").exists()
         second = hold(pytester, *asked, "--judge-calls", "500")
         assert second.ret == 0
-        sent = [case_of(body)["nonce"] + str(len(body["messages"])) for body in server.bodies]
-        assert len(server.bodies) == 1 + 39 + 1 + (finished(repo)["judge"][0]["calls"])
-    assert len(sent) == len(server.bodies)
+        assert len(server.bodies) == 20 + 1 + finished(repo)["judge"][0]["calls"]
+        asked = [json.dumps([case_of(body)["id"], body["messages"]]) for body in server.bodies]
+        repeated = len(asked) - len(set(asked))
+    assert repeated == 1 + 4  # the first question of each run, and the repeats that were meant
 
 
 def test_answers_that_say_nothing_are_never_sent(repo, pytester):
