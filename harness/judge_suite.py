@@ -16,12 +16,13 @@ from harness.datasets import Source, nested_slice
 from harness.errors import BadSpec, NotMeasured
 from harness.fingerprint import digest
 from harness.gates import Gate
-from harness.judge.judgement import Judge, Kind, Question
+from harness.judge.asking import REPEAT_SHARE, Beside, questions_of, repeats_of
+from harness.judge.judgement import Judge
 from harness.judge.protocol import PROTOCOL
 from harness.judge.rubric import Rubric
 from harness.judge.scoring import Heard, metric_names, reference_text, row_scores, unsent
 from harness.judge.screen import canaries, gives_orders
-from harness.judge.sitting import hold
+from harness.judge.sitting import Hearing, hold
 from harness.prompts import PromptSpec, chat
 from harness.suite import data_layer, refuse_bad_spec, refuse_other_prompt
 from harness.two_turns import two_turns
@@ -31,8 +32,6 @@ __all__ = ["JudgeSuite"]
 
 _TURN_TOKENS = 512
 """Most tokens of an answer to an open question."""
-REPEAT_SHARE = 0.1
-"""Of a model's answers that are graded a second time, to see whether the judge agrees with itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,20 +139,26 @@ class JudgeSuite:
                 f"suite {self.name!r}: no judge was asked for; add --judge URL#model, hf:PATH or embedded"
             )
         refuse_other_prompt(self.name, self.render.system, model, checked=self.uses_adapter_prompt)
-        rows, asked, fresh = self._answered(model, planned, engine)
-        base = {row.id: row for row in engine.beside.rows} if engine.beside else {}
-        questions = self._questions(rows, asked, base, exact=self.judge.identity().exact)
+        rows, said, fresh = self._answered(model, planned, engine)
+        beside = Beside.of(engine.beside)
+        exact = self.judge.identity().exact
+        questions = questions_of(planned, rows, said, beside if self.pairwise else Beside())
+        questions += [] if exact else repeats_of(planned, questions, beside, model)
         questions += canaries(planned, questions, self.rubric.names)
         judgements = self.judge.ask(
             questions, self.rubric, engine.store, lambda done, total: engine.progress(model.name, "judge", done, total)
         )
         heard = Heard.by_item(judgements)
         scored = tuple(
-            replace(row, scores=row_scores(row, base.get(row.id), self.rubric.names, heard, pairwise=self.pairwise))
+            replace(
+                row,
+                scores=row_scores(row, beside.rows.get(row.id), self.rubric.names, heard, pairwise=self.pairwise),
+            )
             for row in rows
         )
         orders = [row.id for row in scored if gives_orders(row.output)]
-        sitting = hold(self.judge, self.rubric, model, store=engine.store, judgements=judgements, orders=orders)
+        hearing = Hearing(judgements, orders, said)
+        sitting = hold(self.judge, self.rubric, model, store=engine.store, heard=hearing)
         calls = sum(each.calls for each in judgements)
         return SuiteResult(
             suite=self.name,
@@ -162,19 +167,19 @@ class JudgeSuite:
             rows=scored,
             seconds=time.perf_counter() - started if fresh or calls else 0.0,
             fresh=fresh,
-            notes=tuple(_notes(scored, orders)),
+            notes=tuple(_notes(scored, orders, model)),
             evidence=sitting.evidence(),
         )
 
     def _answered(
         self, model: ModelRef, planned: Sequence[Example], engine: Engine
     ) -> tuple[list[Row], dict[str, str], int]:
-        """Rows without scores, what each was asked as a judge may read it, and how many answers were computed now.
+        """Rows without scores, conversations up to the question where there are turns before, and answers computed now.
 
         A turn sees the model's own answers to the turns before.
         """
         turns = {example.id: self._opening(example) for example in planned}
-        said: dict[str, list[str]] = {example.id: [] for example in planned}
+        said = {example.id: f"User: {example.earlier[0]}" for example in planned if example.earlier}
         fresh = 0
         for turn in range(max((len(example.earlier) for example in planned), default=0)):
             waiting = [example for example in planned if len(example.earlier) > turn]
@@ -182,15 +187,11 @@ class JudgeSuite:
             fresh += count
             for example, generation in zip(waiting, answers, strict=True):
                 following = (*example.earlier, example.input)[turn + 1]
-                said[example.id] += [f"User: {example.earlier[turn]}", f"Model: {generation.text}"]
+                said[example.id] += f"\nModel: {generation.text}\nUser: {following}"
                 turns[example.id] += [_turn("assistant", generation.text), _turn("user", following)]
         answers, count, prompts = self._generate(model, [turns[example.id] for example in planned], engine)
         rows = [_row(each, prompt, reply) for each, prompt, reply in zip(planned, prompts, answers, strict=True)]
-        asked = {
-            each.id: "\n".join([*said[each.id], f"User: {each.input}"]) if each.earlier else each.input
-            for each in planned
-        }
-        return rows, asked, fresh + count
+        return rows, said, fresh + count
 
     def _opening(self, example: Example) -> list[Message]:
         """Chat turns up to the first question of the example."""
@@ -203,25 +204,6 @@ class JudgeSuite:
         prompts = [engine.backend.render(model, each) for each in turns]
         answers, fresh = answer(engine, model, prompts=prompts, sampling=self.sampling, suite=self.name)
         return answers, fresh, [prompt.text for prompt in prompts]
-
-    def _questions(
-        self, rows: Sequence[Row], asked: Mapping[str, str], base: Mapping[str, Row], *, exact: bool
-    ) -> list[Question]:
-        """What to ask of every answer that is worth it; answers that equal the base's are not compared."""
-        worth = [row for row in rows if not unsent(row.output, row.target, row.finish_reason)]
-        made = [Question(row.id, Kind.POINT, asked[row.id], row.target, (row.output,)) for row in worth]
-        if not exact:
-            again = made[:: round(1 / REPEAT_SHARE)]
-            made += [replace(question, kind=Kind.REPEAT, vote=1) for question in again]
-        for row in worth if self.pairwise and base else ():
-            other = base[row.id]
-            if other.output != row.output and not unsent(other.output, other.target, other.finish_reason):
-                pairs = {"candidate": (row.output, other.output), "base": (other.output, row.output)}
-                made += [
-                    Question(row.id, Kind.PAIR, asked[row.id], row.target, pair, first=first)
-                    for first, pair in pairs.items()
-                ]
-        return made
 
 
 def _turn(role: str, text: str) -> dict[str, Any]:
@@ -243,9 +225,11 @@ def _row(example: Example, prompt: str, generation: Generation) -> Row:
     )
 
 
-def _notes(rows: Sequence[Row], orders: Sequence[str]) -> list[str]:
+def _notes(rows: Sequence[Row], orders: Sequence[str], model: ModelRef) -> list[str]:
     unheard = [why for row in rows if (why := unsent(row.output, row.target, row.finish_reason))]
-    notes = []
+    notes = (
+        [f"asked as the base is: a judged suite has nothing for {model.prompting} prompting"] if model.prompting else []
+    )
     if unheard:
         causes = ", ".join(sorted(set(unheard)))
         notes.append(f"{len(unheard)} of {len(rows)} answers got the lowest grade unheard ({causes})")

@@ -91,7 +91,7 @@ def test_a_suite_that_asks_once_refuses_rows_with_earlier_turns(tmp_path):
 
 
 class Numbers:
-    """A backend that answers with the number of turns that it saw, and the start of the last one."""
+    """A backend that answers with the model's name, the number of turns that it saw, and the last one."""
 
     name = "numbers"
 
@@ -104,11 +104,11 @@ class Numbers:
         text = "|".join(f"{turn['role']}:{turn['content']}" for turn in messages)
         return Prompt(text, tuple(text.encode()))
 
-    def generate(self, _model, prompts, _sampling, on_batch):
+    def generate(self, model, prompts, _sampling, on_batch):
         """One answer each."""
         for index, prompt in enumerate(prompts):
             turns = prompt.text.split("|")
-            text = f"reply {len(turns)} to {turns[-1].removeprefix('user:')}"
+            text = f"{model.name} {len(turns)} to {turns[-1].removeprefix('user:')}"
             on_batch([(index, Generation(text, (1,), FinishReason.STOP, 3, 1))])
 
 
@@ -158,15 +158,24 @@ def test_the_second_turn_sees_the_models_own_first_answer(tmp_path):
     )
     model = ModelRef("base", "x", fingerprint="f")
     result = suite.measure(model, suite.plan(), Engine(Numbers(), store))
-    store.close()
     first, second = result.rows[:2]
-    assert first.output == "reply 2 to Write a line."
+    assert first.output == "base 2 to Write a line."
     assert second.prompt == f"system:Be brief.|user:Write a line.|assistant:{first.output}|user:Now rhyme it."
-    assert second.output == "reply 4 to Now rhyme it."
+    assert second.output == "base 4 to Now rhyme it."
     asked = {question.item: question.asked for question in judge.questions}
     assert asked["81-1"] == "Write a line."
     assert asked["81-2"] == f"User: Write a line.\nModel: {first.output}\nUser: Now rhyme it."
     assert [row.cluster for row in result.rows] == ["81", "81", "101", "101"]
+    judge.questions.clear()
+    tuned = ModelRef("tuned", "x", adapter="a", fingerprint="g")
+    suite.measure(tuned, suite.plan(), Engine(Numbers(), store, beside=result))
+    store.close()
+    pair = next(each for each in judge.questions if (each.item, each.kind, each.first) == ("81-2", "pair", "base"))
+    assert pair.asked == "User: Write a line.\nUser: Now rhyme it."
+    assert pair.answers == tuple(
+        f"User: Write a line.\nModel: {who} 2 to Write a line.\nUser: Now rhyme it.\nModel: {who} 4 to Now rhyme it."
+        for who in ("base", "tuned")
+    )
 
 
 def test_the_option_asks_a_files_questions_in_place_of_the_suites(tmp_path):

@@ -42,7 +42,8 @@ class Instrument:
         pairs, flips: comparisons in both orders, and those where the order decided.
         decisive, first: games with a winner, and those that the first answer won.
         canaries, fooled: planted bad answers, and those that passed.
-        repeats, agreed: answers graded twice, and those with the same grades; 0 and 0 for one that repeats by design.
+        repeats, agreed: the base's answers graded once more, also while the candidate was judged, and those with the
+            same grades; 0 and 0 for one that repeats by design.
         exact: whether it repeats itself by design.
         longer: mean of the candidate's length minus the base's, in characters; None for the base alone.
         calls, cached: requests sent, and questions that the store could answer.
@@ -122,7 +123,7 @@ def examine(base: SuiteResult, candidate: SuiteResult | None) -> Instrument:
     pairs = _pairs(ours.judgements)
     games = [each for pair in pairs for each in pair]
     planted = [each for each in judgements if each.kind in (Kind.CANARY, Kind.CANARY_PAIR) and each.status is Status.OK]
-    repeats = [pair for sitting in sittings for pair in _repeats(sitting.judgements)]
+    repeats = _repeats(sittings[0].judgements, judgements)
     agreement = ours.calibration.agreement if ours.calibration else None
     money = [each.money for each in judgements if each.money is not None]
     return Instrument(
@@ -207,8 +208,9 @@ def _pairs(judgements: Sequence[Judgement]) -> list[tuple[Judgement, Judgement]]
     return [(two[0], two[1]) for two in games.values() if len(two) == len(("candidate", "base"))]
 
 
-def _repeats(judgements: Sequence[Judgement]) -> list[tuple[Judgement, Judgement]]:
-    first = {each.item: each for each in judgements if each.kind is Kind.POINT and each.status is Status.OK}
+def _repeats(base: Sequence[Judgement], judgements: Sequence[Judgement]) -> list[tuple[Judgement, Judgement]]:
+    """The base's answers that were graded once more, also while the candidate was judged."""
+    first = {each.item: each for each in base if each.kind is Kind.POINT and each.status is Status.OK}
     again = [each for each in judgements if each.kind is Kind.REPEAT and each.status is Status.OK]
     return [(first[each.item], each) for each in again if each.item in first]
 

@@ -5,7 +5,7 @@ Written as JSON lines beside the rows: a head, then one line for each judgement.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.judge.calibration import KAPPA_TO_GATE, Calibration, fingerprint, load
 from harness.judge.judgement import Judge, Judgement
@@ -13,7 +13,15 @@ from harness.judge.rubric import Rubric
 from harness.store import Store
 from harness.types import Json, ModelRef
 
-__all__ = ["Sitting", "hold"]
+__all__ = ["Hearing", "Sitting", "hold"]
+
+
+class Hearing(NamedTuple):
+    """What comes of one measurement; see the fields of `Sitting`."""
+
+    judgements: Sequence[Judgement]
+    orders: Sequence[str]
+    said: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,7 @@ class Sitting:
         dimensions: of the rubric.
         calibration: what the judge is worth; None when it was never calibrated.
         orders: ids of rows whose answer seems to give orders to the judge.
+        said: of rows with earlier turns, the whole conversation up to the last question, by the row's id.
         judgements: all of them, canaries and repeats included.
     """
 
@@ -48,6 +57,7 @@ class Sitting:
     dimensions: tuple[str, ...]
     calibration: Calibration | None
     orders: tuple[str, ...]
+    said: Mapping[str, str]
     judgements: tuple[Judgement, ...]
 
     def evidence(self) -> tuple[Mapping[str, Any], ...]:
@@ -56,6 +66,7 @@ class Sitting:
             name: getattr(self, name) for name in self.__dataclass_fields__ if name != "judgements"
         }
         head["settings"], head["dimensions"], head["orders"] = dict(self.settings), [*self.dimensions], [*self.orders]
+        head["said"] = dict(self.said)
         head["calibration"] = self.calibration.spec() if self.calibration else None
         return head, *(judgement.spec() for judgement in self.judgements)
 
@@ -94,15 +105,7 @@ class Sitting:
             yield "what answers behind the judge's name has changed since it was calibrated"
 
 
-def hold(
-    judge: Judge,
-    rubric: Rubric,
-    model: ModelRef,
-    *,
-    store: Store,
-    judgements: Sequence[Judgement],
-    orders: Sequence[str],
-) -> Sitting:
+def hold(judge: Judge, rubric: Rubric, model: ModelRef, *, store: Store, heard: Hearing) -> Sitting:
     """Put together what a judge made of one model's answers."""
     who, own = judge.identity(), fingerprint(judge, rubric)
     return Sitting(
@@ -117,8 +120,9 @@ def hold(
         named=model.base,
         dimensions=rubric.names,
         calibration=load(store, own),
-        orders=tuple(orders),
-        judgements=tuple(judgements),
+        orders=tuple(heard.orders),
+        said=heard.said,
+        judgements=tuple(heard.judgements),
     )
 
 

@@ -1,6 +1,8 @@
 """A thousand replies that are no verdict, sent by a real server: none may become a grade."""
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from itertools import product
 
@@ -119,6 +121,8 @@ def test_no_malformed_reply_is_accepted_over_http(store, step):  # noqa: F811  #
         assert len(server.bodies) == 1 + sum(each.calls for each in made)
         asked_twice = {Status.GARBAGE, Status.RANGE}
         assert [each for each in made if each.calls != 1 + (each.status in asked_twice)] == []
+        with closing(sqlite3.connect(store.path)) as kept:
+            assert kept.execute("SELECT count(*) FROM answers").fetchone() == (0,)
 
 
 def test_no_malformed_reply_is_read_as_a_verdict():

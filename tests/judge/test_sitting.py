@@ -24,6 +24,7 @@ ENDPOINT = Sitting(
     dimensions=("correct", "complete"),
     calibration=FLAWLESS,
     orders=(),
+    said={},
     judgements=(),
 )
 
