@@ -148,14 +148,7 @@ class JudgeSuite:
         judgements = self.judge.ask(
             questions, self.rubric, engine.store, lambda done, total: engine.progress(model.name, "judge", done, total)
         )
-        heard = Heard.by_item(judgements)
-        scored = tuple(
-            replace(
-                row,
-                scores=row_scores(row, beside.rows.get(row.id), self.rubric.names, heard, pairwise=self.pairwise),
-            )
-            for row in rows
-        )
+        scored = self._scored(rows, beside.rows, Heard.by_item(judgements))
         orders = [row.id for row in scored if gives_orders(row.output)]
         hearing = Hearing(judgements, orders, said)
         sitting = hold(self.judge, self.rubric, model, store=engine.store, heard=hearing)
@@ -192,6 +185,12 @@ class JudgeSuite:
         answers, count, prompts = self._generate(model, [turns[example.id] for example in planned], engine)
         rows = [_row(each, prompt, reply) for each, prompt, reply in zip(planned, prompts, answers, strict=True)]
         return rows, said, fresh + count
+
+    def _scored(self, rows: Sequence[Row], base: Mapping[str, Row], heard: Mapping[str, Heard]) -> tuple[Row, ...]:
+        names, pairwise = self.rubric.names, self.pairwise
+        return tuple(
+            replace(row, scores=row_scores(row, base.get(row.id), names, heard, pairwise=pairwise)) for row in rows
+        )
 
     def _opening(self, example: Example) -> list[Message]:
         """Chat turns up to the first question of the example."""

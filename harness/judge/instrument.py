@@ -18,6 +18,7 @@ MOST_FAILED, ALPHA = 0.02, 0.05
 MOST_FLIPPED = 0.35
 CANARY_PASSES = 0.75
 """A planted bad answer passes when its mean grade, on the scale 0 to 1, reaches this: 4 of 5."""
+_PLANTED = (Kind.CANARY, Kind.CANARY_PAIR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +122,8 @@ def examine(base: SuiteResult, candidate: SuiteResult | None) -> Instrument:
     ours = sittings[-1]
     judgements = [each for sitting in sittings for each in sitting.judgements]
     pairs = _pairs(ours.judgements)
-    games = [each for pair in pairs for each in pair]
-    planted = [each for each in judgements if each.kind in (Kind.CANARY, Kind.CANARY_PAIR) and each.status is Status.OK]
+    games = [each for two in pairs for each in two]
+    planted = [each for each in judgements if each.kind in _PLANTED and each.status is Status.OK]
     repeats = _repeats(sittings[0].judgements, judgements)
     agreement = ours.calibration.agreement if ours.calibration else None
     money = [each.money for each in judgements if each.money is not None]

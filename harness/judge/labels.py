@@ -38,14 +38,7 @@ class Label:
 
 
 def calibrate(judge: Judge, rubric: Rubric, labels: Path, store: Store, progress: Progress) -> Calibration:
-    """Let `judge` grade labelled answers, and keep in `store` how it did.
-
-    Args:
-        judge: prepared.
-        rubric: what it grades.
-        labels: JSONL, see `read_labels`.
-        store: keeps replies and the calibration.
-        progress: told after every reply.
+    """Let a prepared `judge` grade the labelled answers of a file, and keep in `store` how it did.
 
     Raises:
         BadExamples: the file is malformed or has fewer than 100 answers.

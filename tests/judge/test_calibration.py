@@ -6,6 +6,7 @@ import random
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
+from harness import cli
 from harness.errors import BadExamples, BadSpec, NotMeasured
 from harness.judge import COMPLETE, CORRECT, JudgeSettings, Rubric, make_judge
 from harness.judge.calibration import Calibration, fingerprint, keep, load
@@ -168,3 +169,34 @@ def test_the_rubric_is_that_of_the_suite_file(tmp_path):
         rubric_of(suite)
     with pytest.raises(BadSpec, match="is no Python file"):
         rubric_of(tmp_path / "missing.py")
+
+
+def calibrate_judge(capsys, *args):
+    """Exit code and both outputs of `tunegate calibrate-judge`, in this process."""
+    code = cli.app(["calibrate-judge", *map(str, args)], standalone_mode=False) or 0
+    return code, capsys.readouterr()
+
+
+def test_the_command_calibrates_and_says_what_came_out(tmp_path, capsys):
+    """Exit 0 with kappa; 12 when the budget is used up, and a larger one goes on; 11 when the key is wrong."""
+    (tmp_path / "test_judged.py").write_text(SUITE.format(gates='Gate("judge", max_drop=0.2)'))
+    labels = write_labels(tmp_path / "labels.jsonl", lambda i: {"correct": i % 5 + 1, "complete": i % 5 + 1})
+    status = [200]
+
+    def script(body, _number):
+        return Reply(completion(verdict(body, score=grade_of(case_of(body)))), status[0])
+
+    with fake_judge(script) as server:
+        given = ("--judge", server.asked, "--labels", labels, "--suite", tmp_path / "test_judged.py")
+        given = (*given, "--store", tmp_path / "store", "--json", tmp_path / "found.json", "--judge-calls")
+        code, said = calibrate_judge(capsys, *given, 50)
+        assert (code, len(server.bodies)) == (12, 50)
+        assert "budget of 50 calls is used up" in said.err
+        code, said = calibrate_judge(capsys, *given, 200)
+        assert (code, len(server.bodies)) == (0, 50 + 1 + 110 - 49)
+        assert "quadratic kappa 1.00 [1.00, 1.00]" in said.out
+        assert "labels by rule" in said.out
+        status[0] = 401
+        code, said = calibrate_judge(capsys, *given, 200)
+        assert (code, "refuses the key" in said.err) == (11, True)
+    assert json.loads((tmp_path / "found.json").read_text())["kappa"] == 1.0
