@@ -30,7 +30,8 @@ install: .venv/installed
 
 demo: install
 	$(BIN)/python -m trainers trainers/default.toml --out $(ADAPTER)
-	$(BIN)/python -m pytest suites/ -q --model embedded --adapter $(ADAPTER)
+	$(BIN)/python -m harness.cli calibrate-judge --judge embedded --labels suites/data/judge.labels.jsonl
+	$(BIN)/python -m pytest suites/ -q --model embedded --adapter $(ADAPTER) --judge embedded
 
 test: install
 	$(BIN)/python -m pytest tests -q -m "not slow and not demo and not gpu"

@@ -8,7 +8,7 @@ from harness.backends import Backend, Prompt
 from harness.errors import NotMeasured
 from harness.fingerprint import digest
 from harness.store import Store
-from harness.types import FinishReason, Generation, Json, ModelRef, Sampling
+from harness.types import FinishReason, Generation, Json, ModelRef, Sampling, SuiteResult
 
 __all__ = ["AUTO", "Engine", "Progress", "answer", "repeats_exactly", "with_dtype"]
 
@@ -28,12 +28,14 @@ class Engine:
         store: remembers them.
         repeat: which repetition this is; each one is stored apart, and those above 0 are batched differently.
         progress: told after every batch.
+        beside: the base's result of the same suite, when another model is measured; a judge compares with it.
     """
 
     backend: Backend
     store: Store
     repeat: int = 0
     progress: Progress = lambda _model, _suite, _done, _total: None
+    beside: SuiteResult | None = None
 
 
 def answer(

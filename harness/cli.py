@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from harness.errors import BadRunDirectory, HarnessError
+from harness.errors import BadRunDirectory, BudgetSpent, HarnessError, JudgeProblem, NotMeasured
 
 __all__ = ["main"]
 
 EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 10, "INVALID": 11}
-USAGE = 4
+USAGE, BUDGET = 4, 12
 RunDir = Annotated[
     Path, typer.Argument(metavar="RUN_DIR", help="A run directory, such as runs/20260101-120000-a1b2c3.")
 ]
@@ -186,6 +186,37 @@ def audit(  # noqa: PLR0913  # one parameter for each option
         raise typer.Exit(2) from None
     print_audit(found, file=sys.stdout)
     raise typer.Exit(1 if found.broken else 0)
+
+
+@app.command()
+def calibrate_judge(  # noqa: PLR0913, PLR0917  # one parameter for each option
+    judge: Annotated[str, typer.Option(help="URL#model, hf:PATH or embedded, as `pytest suites/ --judge` takes it.")],
+    labels: Annotated[Path, typer.Option(help="JSONL file of at least 100 labelled answers, see docs/judge.md.")],
+    suite: Annotated[Path, typer.Option(help="Suite file whose rubric is graded.")] = Path("suites/test_judge.py"),
+    store: Annotated[Path, typer.Option(help="Where replies and the calibration are kept.")] = Path(".tunegate"),
+    judge_calls: Annotated[int | None, typer.Option(min=1, help="Most requests to an endpoint.")] = None,
+    judge_budget: Annotated[float | None, typer.Option(min=1e-9, help="Most money to spend.")] = None,
+    judge_prices: Annotated[Path | None, typer.Option(help="TOML file of prices for a million tokens.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures there too, as JSON.")] = None,
+) -> None:
+    """Measure how far a judge agrees with labels, and keep that under its fingerprint: only then may it gate.
+
+    Exits 0 when it was measured, whatever came out; 11 when the judge cannot be asked or left answers ungraded; 12 when
+    the budget is used up, and the same command with a larger one goes on.
+    """
+    from harness.judge import JudgeSettings
+    from harness.judge.labels import calibrate_from_files
+    from harness.judge.words import as_text, write_json
+
+    settings = JudgeSettings(judge, judge_calls, judge_budget, str(judge_prices) if judge_prices else None)
+    try:
+        found, rubric = calibrate_from_files(settings, labels, suite, store)
+    except (BudgetSpent, JudgeProblem, NotMeasured) as error:
+        typer.echo(f"tunegate: {error}", err=True)
+        raise typer.Exit(BUDGET if isinstance(error, BudgetSpent) else EXIT_CODES["INVALID"]) from None
+    if json_file is not None:
+        write_json(found, json_file)
+    typer.echo(as_text(found, rubric))
 
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

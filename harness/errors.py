@@ -6,6 +6,8 @@ HarnessError                 the message is one line: what is wrong, where, what
 │   ├── BadSpec              a suite, gate or schema contradicts itself or cannot be decided
 │   └── BadRunDirectory      the run directory exists, belongs to another plan, or cannot be read
 ├── NotMeasured              a planned measurement is missing; becomes INVALID, never 0
+├── JudgeProblem             the judge cannot be asked: no key, no such model, endpoint down
+├── BudgetSpent              the judge's budget is used up; what was judged is kept, a larger one goes on
 ├── Incomparable             two results differ in something that must be equal
 └── ModelProblem             the model, adapter or tokenizer cannot be trusted to be what was asked for
     ├── AdapterMismatch      adapter of another base, missing or unexpected keys, drifted prompt
@@ -18,8 +20,10 @@ __all__ = [
     "BadExamples",
     "BadRunDirectory",
     "BadSpec",
+    "BudgetSpent",
     "HarnessError",
     "Incomparable",
+    "JudgeProblem",
     "ModelProblem",
     "NotMeasured",
     "UsageProblem",
@@ -48,6 +52,14 @@ class BadRunDirectory(UsageProblem):
 
 class NotMeasured(HarnessError):
     """A planned measurement is missing; the verdict becomes INVALID, the score never 0."""
+
+
+class JudgeProblem(HarnessError):
+    """The judge cannot be asked: no key, no such model, an endpoint that is down or follows no protocol."""
+
+
+class BudgetSpent(HarnessError):
+    """The judge's budget is used up; every verdict so far is kept, and the same command with a larger one goes on."""
 
 
 class Incomparable(HarnessError):

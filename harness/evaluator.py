@@ -8,6 +8,7 @@ from harness.backends import Backend
 from harness.decide import decide
 from harness.errors import HarnessError, Incomparable, NotMeasured
 from harness.fingerprint import digest
+from harness.judge.standing import not_requested, requested, weigh
 from harness.plan import Item, Plan, PlannedSuite
 from harness.runs import RunDirectory, record_name
 from harness.store import Store
@@ -41,7 +42,8 @@ class Evaluator:
         make_backend: called once, at the first measurement.
         prepare: called with a model's name before it is first looked at; trains it when it is a point of a sweep.
         progress: told after every batch.
-        records: files written so far, by name.
+        records: files of rows written so far, by name.
+        judgements: files of what judges said, by name.
     """
 
     plan: Plan
@@ -51,6 +53,7 @@ class Evaluator:
     prepare: Callable[[str], None] = lambda _name: None
     progress: Progress = lambda _model, _suite, _done, _total: None
     records: dict[str, RecordFile] = field(default_factory=dict)
+    judgements: dict[str, RecordFile] = field(default_factory=dict)
     _backend: Backend | None = None
     _models: dict[str, ModelRef | HarnessError] = field(default_factory=dict)
     _results: dict[tuple[str, str], SuiteResult | Exception] = field(default_factory=dict)
@@ -63,21 +66,19 @@ class Evaluator:
             HarnessError: it could not be measured; the same error for every item that needs the same measurement.
         """
         planned, base = self.plan.suite(item.suite), self.plan.models[0].name
-        candidate = None if item.model == base else self.result(item.suite, item.model)
         gate = next((gate for gate in planned.suite.gates if str(gate) == item.gate), None)
+        if not requested(planned.judge):
+            metric, n = planned.suite.metric_names[0], len(planned.examples)
+            return not_requested(gate, suite=item.suite, model=item.model, metric=metric, n=n)
+        candidate = None if item.model == base else self.result(item.suite, item.model)
         ranking = self.plan.ranking
         confirm = ranking is not None and ranking.confirms(gate, suite=item.suite, model=item.model)
         prompted = [self.result(item.suite, model.name) for model in self.plan.models if model.prompting]
         for beside in self.plan.trajectory.needs(item.suite, item.model) if self.plan.trajectory else ():
             self.result(*beside)  # planned like all else, so the verdict counts only beside it
-        return decide(
-            gate,
-            self.result(item.suite, base),
-            candidate,
-            chance=planned.suite.chance,
-            confirm=confirm,
-            prompted=prompted,
-        )
+        yardstick = self.result(item.suite, base)
+        verdict = decide(gate, yardstick, candidate, chance=planned.suite.chance, confirm=confirm, prompted=prompted)
+        return weigh(verdict, planned.judge, gate, yardstick, candidate)
 
     def result(self, suite: str, model: str) -> SuiteResult:
         """The measurement of `suite` on `model`, taken now if it was not yet.
@@ -112,7 +113,7 @@ class Evaluator:
         if model != base:
             self._measure_all(base)
         for planned in self.plan.suites:
-            if (planned.name, model) not in self._results:
+            if requested(planned.judge) and (planned.name, model) not in self._results:
                 self._results[planned.name, model] = self._attempt(planned, model)
 
     def _attempt(self, planned: PlannedSuite, model: str) -> SuiteResult | Exception:
@@ -145,7 +146,9 @@ class Evaluator:
 
     def _measure(self, planned: PlannedSuite, model: ModelRef) -> SuiteResult:
         assert self._backend is not None
-        engine = Engine(self._backend, self.store, progress=self.progress)
+        base = self._results.get((planned.name, self.plan.models[0].name))
+        beside = base if isinstance(base, SuiteResult) else None
+        engine = Engine(self._backend, self.store, progress=self.progress, beside=beside)
         if planned.suite.keep is None:
             result = self._counted(planned, model, engine)
         else:
@@ -188,3 +191,6 @@ class Evaluator:
         name = record_name(result.suite, result.model, pool)
         digest_of_file = self.run.write_records(name, result.rows)
         self.records[name] = RecordFile(result.suite, result.model, pool, len(result.rows), digest_of_file)
+        if result.evidence:
+            heard = self.run.write_judgements(name, result.evidence)
+            self.judgements[name] = RecordFile(result.suite, result.model, pool, len(result.evidence), heard)

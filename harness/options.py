@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.answers import AUTO
 from harness.backends import Backend
 from harness.errors import UsageProblem
+from harness.judge.options import add_judge_options
 from harness.prompting import KINDS, prompted_models
 from harness.types import Json, ModelRef
 
@@ -56,6 +57,8 @@ class Options:
     mmlu_dir: str | None
     mmlu_revision: str | None
     mmlu_fewshot: int
+    judge: str | None
+    judge_questions: str | None
     run_dir: Path | None
     store: Path
 
@@ -197,6 +200,7 @@ def add_options(parser: "pytest.Parser") -> None:
         help="the real mmlu task from the Hub at this commit (40 hex digits) instead of the suite's own questions",
     )
     add("mmlu-fewshot", default=0, type=fewshot, metavar="K", help="worked examples before each question (default: 0)")
+    add_judge_options(add, existing=existing)
     add(
         "run-dir",
         default=None,

@@ -7,6 +7,7 @@ from typing import Any
 from harness.errors import BadSpec
 from harness.fingerprint import digest
 from harness.gates import Gate
+from harness.judge.standing import requested, without_judge
 from harness.suite import Measurable, Suite
 from harness.sweeps import Point, Ranking, in_confirm, ranked_by
 from harness.trajectory import Rules, Trajectory
@@ -43,6 +44,12 @@ class PlannedSuite:
         return self.suite.name
 
     @property
+    def judge(self) -> Mapping[str, Json] | None:
+        """What is planned of its judge; None for a suite that none looks at."""
+        spec: Mapping[str, Json] | None = getattr(self.suite, "judge_spec", None)
+        return spec
+
+    @property
     def whole(self) -> bool:
         """Whether no row was left out."""
         return len(self.examples) == self.full
@@ -59,6 +66,7 @@ class PlannedSuite:
             "full": self.full,
             "examples": [[example.id, digest(asdict(example))] for example in self.examples],
             "keep": asdict(suite.keep) if suite.keep else None,
+            "judge": dict(self.judge) if self.judge else None,
             "gates": [{"text": str(gate), **asdict(gate)} for gate in suite.gates],
         }
 
@@ -105,9 +113,11 @@ class Plan:
 
     @property
     def rules(self) -> tuple[Rules, ...]:
-        """What each suite asks."""
+        """What each suite that is measured asks."""
         return tuple(
-            Rules(each.name, each.suite.metric_names, each.suite.gates, each.suite.chance) for each in self.suites
+            Rules(each.name, each.suite.metric_names, without_judge(each.judge, each.suite.gates), each.suite.chance)
+            for each in self.suites
+            if requested(each.judge)
         )
 
     def suite(self, name: str) -> PlannedSuite:
@@ -184,7 +194,7 @@ def plan_ranking(suites: Sequence[PlannedSuite], points: Sequence[Point], wanted
     Raises:
         BadSpec: nothing can, or a gate of the ranking suite cannot be shown with half of its rows.
     """
-    name, metric = ranked_by([planned.suite for planned in suites], wanted)
+    name, metric = ranked_by([planned.suite for planned in suites if requested(planned.judge)], wanted)
     planned = next(each for each in suites if each.name == name)
     confirm = sum(map(in_confirm, planned.examples))
     if confirm in (0, len(planned.examples)):

@@ -14,21 +14,26 @@ from typing import Any, NoReturn
 import pytest
 
 from harness.collected import Collected, Reports
-from harness.errors import HarnessError, UsageProblem
+from harness.errors import BudgetSpent, HarnessError, JudgeProblem, UsageProblem
 from harness.gates import Gate
+from harness.judge.options import read_judge
+from harness.judge.words import judge_line
+from harness.judge_suite import JudgeSuite
 from harness.options import Options, add_options
-from harness.plan import Item
+from harness.plan import Item, Plan
 from harness.progress import TerminalProgress
 from harness.session import GateSession, items_of
 from harness.suite import Measurable
 from harness.sweeps import Sweep
 from harness.types import Outcome, Verdict
 
-__all__ = ["EXIT_CODES", "FINISHED", "INTERRUPTED"]
+__all__ = ["BUDGET", "EXIT_CODES", "FINISHED", "INTERRUPTED"]
 
 EXIT_CODES = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.INCONCLUSIVE: 10, Outcome.INVALID: 11}
 INTERRUPTED = 13
 """Exit code of a run that was stopped and can be continued."""
+BUDGET = 12
+"""Exit code of a run that the judge's budget stopped; a larger one continues it."""
 
 STATE = pytest.StashKey[Collected]()
 FINISHED = pytest.StashKey[tuple[Path, Any]]()
@@ -64,14 +69,15 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Start with nothing collected."""
     with _usage_errors():
-        config.stash[STATE] = Collected(GateSession(Options.read(config.getoption)))
+        options = Options.read(config.getoption)
+        config.stash[STATE] = Collected(GateSession(options, judge=read_judge(config.getoption)))
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:
     """Notice every suite, so that one without a gate test cannot go unmeasured."""
     if name == "suite" and isinstance(collector, pytest.Module) and isinstance(obj, Measurable):
         state = collector.config.stash[STATE]
-        state.suites[collector.nodeid] = _configured(obj, state.gates.options)
+        state.suites[collector.nodeid] = state.gates.judged(_configured(obj, state.gates.options))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -124,6 +130,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         *([f"checkpoints: {', '.join(sorted(saved))}"] if saved else []),
         *([f"prompted: {', '.join(prompts)}"] if prompts else []),
         f"suites: {', '.join(suite.name for suite in plan.suites)}; {rows:,} examples planned on each model",
+        *_judge_header(plan, state.gates),
         *(f"partial: {reason}" for reason in plan.partial_reasons),
     ]
 
@@ -139,7 +146,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     state = session.config.stash[STATE]
     if state.gates.plan is None or session.config.option.collectonly:
         return
-    with _usage_errors():
+    with _usage_errors(), _ending(state.gates):
         screen = TerminalProgress(session.config)
         run_dir = state.gates.start(["pytest", *session.config.invocation_params.args], screen, screen)
     if threading.current_thread() is threading.main_thread():
@@ -161,7 +168,8 @@ def check(request: pytest.FixtureRequest, candidate: str) -> Callable[[Gate | st
     state, node = request.config.stash[STATE], request.node
     problem, verdict = "", None
     try:
-        verdict = state.gates.verdict(node.nodeid)
+        with _ending(state.gates):
+            verdict = state.gates.verdict(node.nodeid)
     except HarnessError as error:
         problem = str(error)
     if verdict is None:  # outside the handler, so that pytest shows one line and no chain of exceptions
@@ -190,7 +198,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
+    if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, BUDGET):
         state.gates.abandon()
         if exitstatus == pytest.ExitCode.INTERRUPTED:
             session.exitstatus = INTERRUPTED
@@ -219,6 +227,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"trained: {run['trained']}; {_sweep_line(run['sweep'])}")
     for entry in run["prompting"]:
         terminalreporter.write_line(_prompting_line(entry))
+    for entry in run["judge"]:
+        terminalreporter.write_line(judge_line(entry))
     for followed in _trajectory_lines(run["trajectory"], run["plan"]["trajectory"]):
         terminalreporter.write_line(followed)
     if not config.hook.pytest_tunegate_verdicts(run=run, color=terminalreporter.hasmarkup):
@@ -236,6 +246,32 @@ def _usage_errors() -> Iterator[None]:
         yield
     except UsageProblem as error:
         raise pytest.UsageError(str(error)) from error
+
+
+@contextmanager
+def _ending(gates: GateSession) -> Iterator[None]:
+    """End the session where going on makes no sense: a judge without budget, or none that answers before any work."""
+    try:
+        yield
+    except BudgetSpent as error:
+        where = f" with --run-dir {gates.evaluator.run.path}" if gates.evaluator else ""
+        pytest.exit(f"{error}{where}", returncode=BUDGET)
+    except JudgeProblem as error:
+        if gates.evaluator is not None:
+            raise  # under way: the items that need the judge are INVALID, the others count
+        pytest.exit(str(error), returncode=EXIT_CODES[Outcome.INVALID])
+
+
+def _judge_header(plan: Plan, gates: GateSession) -> Iterator[str]:
+    judged = [planned for planned in plan.suites if isinstance(planned.suite, JudgeSuite)]
+    if not judged:
+        return
+    if gates.judge is None:
+        names = ", ".join(planned.name for planned in judged)
+        yield f"judge: not requested, {names} only informs; add --judge URL#model, hf:PATH or embedded"
+        return
+    most = sum(each.suite.most_questions(len(each.examples)) for each in judged if isinstance(each.suite, JudgeSuite))
+    yield f"judge: {gates.judge.name}; at most {most:,} questions about each model"
 
 
 def _configured(suite: Measurable, options: Options) -> Measurable:
@@ -309,5 +345,6 @@ def _properties(verdict: Verdict, gates: GateSession) -> list[tuple[str, object]
         "high": seen.high if seen else None,
         "required": verdict.required,
         "outcome": verdict.outcome.value,
+        "advisory": verdict.advisory,
     }
     return [(name, "" if value is None else str(value)) for name, value in values.items()]

@@ -17,9 +17,20 @@ from harness.plan import Plan
 from harness.records import write_rows
 from harness.types import Json, Row
 
-__all__ = ["PLAN_FILE", "RECORDS", "REPORT_FILE", "RUN_FILE", "RunDirectory", "new_run_path", "record_name", "redacted"]
+__all__ = [
+    "JUDGEMENTS",
+    "PLAN_FILE",
+    "RECORDS",
+    "REPORT_FILE",
+    "RUN_FILE",
+    "RunDirectory",
+    "new_run_path",
+    "record_name",
+    "redacted",
+]
 
-PLAN_FILE, RUN_FILE, REPORT_FILE, RECORDS, LOCK_FILE = "plan.json", "run.json", "report.html", "records", ".lock"
+PLAN_FILE, RUN_FILE, REPORT_FILE, LOCK_FILE = "plan.json", "run.json", "report.html", ".lock"
+RECORDS, JUDGEMENTS = "records", "judgements"
 SECRET = re.compile(r"(?i)(key|token|secret|password|passwd|credential)")
 
 
@@ -71,6 +82,13 @@ class RunDirectory:
         """Write one file of records, whole or not at all; return its sha256. A file of an earlier try is replaced."""
         data = write_rows(rows)
         write_atomically(self.path / RECORDS / name, data)
+        return sha256(data)
+
+    def write_judgements(self, name: str, lines: Sequence[Mapping[str, Json]]) -> str:
+        """Write what a judge was asked and said, one JSON object a line; return the file's sha256."""
+        data = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines).encode()
+        (self.path / JUDGEMENTS).mkdir(exist_ok=True)
+        write_atomically(self.path / JUDGEMENTS / name, data)
         return sha256(data)
 
     def finish(self, run: Mapping[str, Json]) -> None:

@@ -5,8 +5,8 @@
 Knows nothing of pytest's objects, so that plugin.py only translates.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,10 +17,13 @@ from harness.errors import UsageProblem
 from harness.evaluator import Evaluator
 from harness.fingerprint import digest
 from harness.gates import Gate, aggregate
+from harness.judge.judgement import Judge
+from harness.judge.standing import examined, is_advisory, requested
+from harness.judge_suite import JudgeSuite
 from harness.options import Options, make_backend, models, prompted
 from harness.plan import MEASURED, SCHEMA_VERSION, Item, Plan, plan_ranking, plan_suite, system_text
 from harness.prompting import beyond_prompts
-from harness.runs import PLAN_FILE, RECORDS, RunDirectory, new_run_path, sha256
+from harness.runs import JUDGEMENTS, PLAN_FILE, RECORDS, RunDirectory, new_run_path, sha256
 from harness.store import Store
 from harness.suite import Measurable
 from harness.sweeps import Choice, Point, Ranking, Screen, Sweep
@@ -46,6 +49,7 @@ class GateSession:
         finished: run.json, once written.
         trained: points trained in this session.
         spared: node ids whose verdicts are left out because another point won.
+        judge: who grades what no rule can; None without `--judge`.
     """
 
     options: Options
@@ -57,6 +61,7 @@ class GateSession:
     finished: Mapping[str, Json] | None = None
     trained: int = 0
     spared: frozenset[str] = frozenset()
+    judge: Judge | None = None
 
     def use(self, sweep: Sweep | None) -> None:
         """Take the points of `sweep` as candidates.
@@ -74,6 +79,11 @@ class GateSession:
                 f"--sweep: a point is called {min(both)!r} like another model; rename the adapter's folder"
             )
         self.sweep = sweep
+
+    def judged(self, suite: Measurable) -> Measurable:
+        """`suite` before the judge that was asked for; as it is when none was, or when none looks at it."""
+        sit: Callable[..., Measurable] | None = getattr(suite, "judged", None)
+        return suite if sit is None else sit(self.judge, questions=self.options.judge_questions)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,7 +105,8 @@ class GateSession:
         chosen = [suite for name, suite in suites.items() if name in selected]
         given, ranking, followed = models(self.options), None, None
         if self.options.checkpoints:
-            followed = plan_trajectory(given[1:], chosen, self.options.train_data)
+            measured = [suite for suite in chosen if requested(getattr(suite, "judge_spec", None))]
+            followed = plan_trajectory(given[1:], measured, self.options.train_data)
             chosen += followed.suites
         planned = tuple(plan_suite(suite, self.options.limit) for suite in chosen)
         short = [
@@ -125,8 +136,12 @@ class GateSession:
 
         Raises:
             UsageProblem: one of them cannot be used.
+            JudgeProblem: the judge cannot be asked, so that nothing else needs to be loaded.
         """
         assert self.plan is not None
+        for planned in self.plan.suites if self.judge else ():
+            if isinstance(planned.suite, JudgeSuite) and self.judge:
+                self.judge.prepare(planned.suite.rubric)
         store = Store(self.options.store)
         run = RunDirectory.open(self.options.run_dir or new_run_path(RUNS), self.plan, command)
         points = {point.name for point in self.plan.points}
@@ -192,6 +207,7 @@ class GateSession:
             ),
             "sweep": sweep_json(choice, self.plan.points) if choice else None,
             "trajectory": self._followed(evaluator),
+            "judge": examined({each.name: each.judge for each in self.plan.suites}, evaluator.results, self.plan.ways),
             "receipt": _receipt(evaluator),
         }
         run.finish(document)
@@ -230,7 +246,10 @@ class GateSession:
         problem, decided = self.problems.get(item.node), self.verdicts.get(item.node)
         if problem is None and decided is not None:
             return decided
-        return undecided(
+        results = self.evaluator.results if self.evaluator else {}
+        base = self.plan.models[0].name
+        measured = [results.get((item.suite, name)) for name in dict.fromkeys((base, item.model))]
+        verdict = undecided(
             Outcome.INVALID if problem else Outcome.NOT_RUN,
             gate,
             suite=item.suite,
@@ -239,15 +258,20 @@ class GateSession:
             n=len(planned.examples),
             reason=problem or "planned, but never run: the session ended before it",
         )
+        return replace(verdict, advisory=is_advisory(planned.judge, gate, measured))
 
 
 def _receipt(evaluator: Evaluator) -> dict[str, Json]:
     """What must still be true of the files when somebody verifies the run."""
     records: dict[str, Json] = {f"{RECORDS}/{name}": asdict(file) for name, file in sorted(evaluator.records.items())}
+    heard: dict[str, Json] = {
+        f"{JUDGEMENTS}/{name}": asdict(file) for name, file in sorted(evaluator.judgements.items())
+    }
     return {
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "plan_sha256": sha256((evaluator.run.path / PLAN_FILE).read_bytes()),
         "records": records,
+        "judgements": heard,
     }
 
 

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from harness.answers import Engine, answer
 from harness.datasets import Source, nested_slice
-from harness.errors import AdapterMismatch, BadSpec, NotMeasured
+from harness.errors import AdapterMismatch, BadExamples, BadSpec, NotMeasured
 from harness.fingerprint import digest
 from harness.gates import Gate
 from harness.keep import PassedByBase
@@ -21,7 +21,7 @@ from harness.prompting import Prompting
 from harness.prompts import PromptSpec
 from harness.types import Example, FinishReason, Generation, Json, Message, ModelRef, Row, Sampling, Score, SuiteResult
 
-__all__ = ["Measurable", "Suite", "data_layer"]
+__all__ = ["Measurable", "Suite", "data_layer", "refuse_bad_spec", "refuse_other_prompt"]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -121,6 +121,8 @@ class Suite:
     def plan(self, limit: int | None = None) -> tuple[Example, ...]:
         """See `Measurable.plan`."""
         examples = self.examples.read()
+        if late := [example.id for example in examples if example.earlier]:
+            raise BadExamples(f"suite {self.name!r}: row {late[0]} has earlier turns; only a JudgeSuite asks in turns")
         for metric in self.metrics:
             metric.refuse_unfit(examples)
         return nested_slice(examples, limit)
@@ -143,7 +145,7 @@ class Suite:
     def measure(self, model: ModelRef, planned: Sequence[Example], engine: Engine) -> SuiteResult:
         """See `Measurable.measure`."""
         started = time.perf_counter()
-        self._refuse_other_prompt(model)
+        refuse_other_prompt(self.name, self.render.system, model, checked=self.uses_adapter_prompt)
         ahead = self.prompting.turns(model.prompting, planned) if self.prompting else []
         sampling = self.prompting.constrain(model.prompting, self.sampling) if self.prompting else self.sampling
         prompts = [engine.backend.render(model, _after(ahead, self.render.messages(example))) for example in planned]
@@ -168,20 +170,26 @@ class Suite:
             notes=tuple(notes),
         )
 
-    def _refuse_other_prompt(self, model: ModelRef) -> None:
-        if not (model.adapter and self.uses_adapter_prompt and self.render.system):
-            return
-        pins = read_pins(Path(model.adapter))
-        if pins is not None and pins.system != self.render.system:
-            raise AdapterMismatch(
-                f"suite {self.name!r} asks with the system text {_short(self.render.system)}, adapter {model.name!r} "
-                f"was trained with {_short(pins.system)}; use one text, or set uses_adapter_prompt=False in the suite"
-            )
-
 
 def _after(ahead: list[Message], messages: list[Message]) -> list[Message]:
     """The worked examples between the system turn and the question."""
     return [*messages[:-1], *ahead, messages[-1]]
+
+
+def refuse_other_prompt(suite: str, system: str, model: ModelRef, *, checked: bool) -> None:
+    """Refuse an adapter that was trained with another system text; an empty text is not compared.
+
+    Raises:
+        AdapterMismatch: with both texts.
+    """
+    if not (model.adapter and checked and system):
+        return
+    pins = read_pins(Path(model.adapter))
+    if pins is not None and pins.system != system:
+        raise AdapterMismatch(
+            f"suite {suite!r} asks with the system text {_short(system)}, adapter {model.name!r} "
+            f"was trained with {_short(pins.system)}; use one text, or set uses_adapter_prompt=False in the suite"
+        )
 
 
 def data_layer(planned: Sequence[Example]) -> str:

@@ -61,6 +61,7 @@ class Example:
         target: the reference answer, any JSON value.
         tags: labels for slices, such as `easy`; the first one is the stratum of `--limit`.
         cluster: rows that share a source share a cluster; equals `id` for independent rows.
+        earlier: what the user said in the turns before, each answered by the model itself; only judged suites ask so.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Example:
     target: Json
     tags: tuple[str, ...] = ()
     cluster: str = ""
+    earlier: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,7 @@ class SuiteResult:
         seconds: time spent measuring; 0.0 when every answer came from the store.
         fresh: how many answers were computed now; `len(rows) - fresh` came from the store.
         notes: what a reader must know (rows truncated, measurements skipped as identical, ...).
+        evidence: what a judge was asked and said, JSON objects kept beside the rows; empty without a judge.
     """
 
     suite: str
@@ -216,6 +219,7 @@ class SuiteResult:
     seconds: float
     fresh: int = 0
     notes: tuple[str, ...] = ()
+    evidence: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from harness.document import result_json, verdict_json
 from harness.errors import BadRunDirectory, HarnessError
 from harness.fingerprint import digest
 from harness.gates import Gate, aggregate
+from harness.judge.recheck import file_faults, grade_faults, with_judgements
+from harness.judge.standing import examined, is_advisory, requested, weigh, without_judge
 from harness.keep import PassedByBase
 from harness.plan import MEASURED, SCHEMA_VERSION, gate_from
 from harness.prompting import beyond_prompts
@@ -59,10 +61,13 @@ def verify(run_dir: Path) -> Verified:
 
 def _verified(run_dir: Path, plan_bytes: bytes, plan: Document, run: Document) -> Verified:
     files = _Files(run_dir, plan, run["receipt"]["records"])
-    found = list(_plan_faults(plan_bytes, plan, run)) or list(files.faults())
+    judgements = run["receipt"]["judgements"]
+    found = list(_plan_faults(plan_bytes, plan, run)) or [*files.faults(), *file_faults(run_dir, judgements)]
     verdicts: list[Verdict] = []
     if not found:
-        results = files.results()
+        results = with_judgements(run_dir, judgements, files.results())
+        ungrounded = list(grade_faults(plan, run, results))
+        found += ungrounded
         found += _result_faults(plan, run, results)
         for item, written in zip(plan["items"], run["verdicts"], strict=True):
             verdict, fault = _recomputed(plan, item, written, results)
@@ -71,6 +76,9 @@ def _verified(run_dir: Path, plan_bytes: bytes, plan: Document, run: Document) -
         trajectory = Trajectory.read(plan["trajectory"])
         unjudged = trajectory.names if trajectory else frozenset()
         ways = {model["name"]: model["prompting"] for model in plan["models"] if model["name"] not in unjudged}
+        if not ungrounded:
+            judged = examined({suite["name"]: suite["judge"] for suite in plan["suites"]}, results, ways)
+            found += [] if _equal(judged, run["judge"]) else ["judge: is not what the judgements give"]
         again = beyond_prompts(
             ways, {suite["name"]: suite["metrics"][0] for suite in plan["suites"] if suite["gates"]}, results
         )
@@ -191,7 +199,8 @@ def _recomputed(
     """The item's verdict, and a fault when run.json says otherwise. An INVALID one is believed: it is never green."""
     suite, base = _suite(plan, item["suite"]), plan["models"][0]["name"]
     gate = _gate(suite, item["gate"])
-    claimed = replace(_claimed(written), advisory=bool(gate and gate.advisory), model=item["model"])
+    measured = [results.get((item["suite"], name)) for name in dict.fromkeys((base, item["model"]))]
+    claimed = replace(_claimed(written), advisory=is_advisory(suite["judge"], gate, measured), model=item["model"])
     if written["outcome"] in UNMEASURED:
         return claimed, ""
     ranking = Ranking.read(plan)
@@ -210,6 +219,7 @@ def _recomputed(
             confirm=confirm,
             prompted=prompted,
         )
+        verdict = weigh(verdict, suite["judge"], gate, results[item["suite"], base], candidate)
     except KeyError:
         return claimed, f"{item['node']}: {written['outcome']} without records"
     except HarnessError as error:
@@ -245,8 +255,14 @@ def _followed(
     if trajectory is None:
         return None
     rules = [
-        Rules(suite["name"], suite["metrics"], [gate_from(gate) for gate in suite["gates"]], suite["chance"])
+        Rules(
+            suite["name"],
+            suite["metrics"],
+            without_judge(suite["judge"], [gate_from(gate) for gate in suite["gates"]]),
+            suite["chance"],
+        )
         for suite in plan["suites"]
+        if requested(suite["judge"])
     ]
     return trajectory.follow(rules, results, base=plan["models"][0]["name"], prompted=_prompted(plan))
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from harness.errors import BadRunDirectory
 from harness.types import Estimate, FinishReason, ModelRef, Outcome, Row, Score, Verdict
 from reports.document import Document, parse, read_bytes
+from reports.judge import Judged, read_judged, unasked
 from reports.sweep import Beyond, Sweep, own_verdicts, read_beyond, read_sweep
 from reports.trajectory import Trajectory, read_trajectory
 
@@ -90,6 +91,12 @@ class Run:
     sweep: Sweep | None = None
     beyond: tuple[Beyond, ...] = ()
     trajectory: Trajectory | None = None
+    judged: tuple[Judged, ...] = ()
+
+    @property
+    def unasked(self) -> tuple[str, ...]:
+        """Judged suites for which nobody asked for a judge."""
+        return unasked(self.plan)
 
     @property
     def base(self) -> ModelRef:
@@ -145,6 +152,7 @@ def load(folder: Path) -> Run:
         sweep=read_sweep(document, plan),
         beyond=read_beyond(document),
         trajectory=read_trajectory(document, plan),
+        judged=read_judged(document),
     )
     if run.outcome is Outcome.PASS and aggregate(run.verdicts) is not Outcome.PASS:
         raise BadRunDirectory(f"{path}: says PASS, but its verdicts do not; run `tunegate verify {folder}`")

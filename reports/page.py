@@ -205,7 +205,9 @@ def _warnings(run: Run) -> Iterator[str]:
             yield f"{model.name} ran in {own}; the base in {other}."
     for each in run.verdicts:
         if each.advisory and each.outcome is not Outcome.PASS:
-            yield f"Advisory gate {each.gate} of {each.suite} on {each.model} ended {each.outcome}; it does not decide."
+            why = f" ({each.reason})" if each.outcome in (Outcome.NOT_RUN, Outcome.INVALID) else ""
+            ended = f"{each.outcome}{why}; it does not decide"
+            yield f"Advisory gate {each.gate} of {each.suite} on {each.model} ended {ended}."
 
 
 def _arithmetic(model: ModelRef) -> str:

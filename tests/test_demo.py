@@ -65,7 +65,15 @@ def rate(document, suite, metric, model):
 @pytest.fixture(scope="module")
 def shipped(home, default):
     """The demo's own run: (exit code, run.json, directory)."""
-    return gate(home, "shipped", "--adapter", default)
+    labels = ("--labels", "suites/data/judge.labels.jsonl", "--store", home / "store")
+    calibrated = run("harness.cli", "calibrate-judge", "--judge", "embedded", *labels)
+    assert calibrated.returncode == 0, calibrated.stderr
+    return gate(home, "shipped", "--adapter", default, "--judge", "embedded")
+
+
+def decided(document):
+    """The verdicts that decide."""
+    return [each for each in document["verdicts"] if not each["advisory"]]
 
 
 def test_the_default_lora_passes_every_gate(shipped):
@@ -74,7 +82,19 @@ def test_the_default_lora_passes_every_gate(shipped):
     assert document["outcome"] == "PASS", [each["reason"] for each in document["verdicts"]]
     assert code == 0
     assert document["partial"] is False
-    assert len(document["verdicts"]) == 5
+    assert len(decided(document)) == 5
+
+
+def test_the_embedded_judge_informs_and_says_what_it_is_worth(shipped):
+    """It judges its own base, so it only informs; its agreement with the labels stands in the run and in the report."""
+    _, document, run_dir = shipped
+    judged = [each for each in document["verdicts"] if each["suite"] == "judge"]
+    assert len(judged) == 2
+    assert all(each["advisory"] for each in judged)
+    (entry,) = document["judge"]
+    assert -1 <= entry["low"] <= entry["kappa"] <= entry["high"] <= 1
+    assert "the judge is itself a model under test, or its base" in entry["objections"]
+    assert f"{entry['kappa']:.2f}" in (run_dir / "report.html").read_text(encoding="utf-8")
 
 
 def test_base_and_adapter_are_where_the_card_says(shipped):
@@ -101,9 +121,10 @@ def test_verify_accepts_the_run_and_rejects_it_after_one_edit(shipped, home):
 def test_a_second_run_measures_nothing(shipped, home, default):
     """Every answer comes from the store, and the verdicts are the same."""
     _, before, _ = shipped
-    code, document, _ = gate(home, "again", "--adapter", default)
+    code, document, _ = gate(home, "again", "--adapter", default, "--judge", "embedded")
     assert code == 0
     assert {entry["fresh"] for entry in document["results"]} == {0}
+    assert document["judge"][0]["calls"] == 0
     assert [each["observed"] for each in document["verdicts"]] == [each["observed"] for each in before["verdicts"]]
 
 
@@ -132,7 +153,7 @@ def test_two_adapters_are_green_only_together(home, default, overtrained):
     code, document, _ = gate(home, "both", "--adapter", default, "--adapter", overtrained)
     assert code == 1
     assert {each["model"] for each in document["verdicts"]} == {"default", "overtrained"}
-    assert {each["outcome"] for each in document["verdicts"] if each["model"] == "default"} == {"PASS"}
+    assert {each["outcome"] for each in decided(document) if each["model"] == "default"} == {"PASS"}
 
 
 @pytest.mark.usefixtures("shipped")
