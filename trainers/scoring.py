@@ -3,7 +3,6 @@
 Only the composition root imports this file; nothing else that trains knows suites.
 """
 
-import importlib.util
 import tempfile
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from harness.errors import BadSpec, NotMeasured
 from harness.fingerprint import digest
 from harness.store import Store
 from harness.suite import Measurable
+from harness.suite_file import load_suite
 from harness.types import ModelRef
 from trainers.bases import Model
 from trainers.sections import EarlyStopping
@@ -64,16 +64,11 @@ def suite_scoring(settings: EarlyStopping, base: Path) -> Scoring:
 
 
 def _load(path: Path) -> Measurable:
-    """The `suite` of a suite file, found as pytest finds it: by running the file."""
-    spec = importlib.util.spec_from_file_location(f"early_stopping_{path.stem}", path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise BadSpec(f"early_stopping.suite = {path}: no such Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    suite = getattr(module, "suite", None)
-    if not isinstance(suite, Measurable):
-        raise BadSpec(f"early_stopping.suite = {path}: defines no `suite`")
-    return suite
+    """The `suite` of a suite file."""
+    try:
+        return load_suite(path)
+    except BadSpec as error:
+        raise BadSpec(f"early_stopping.suite = {error}") from error
 
 
 class _Trainee:
