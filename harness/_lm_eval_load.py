@@ -5,9 +5,11 @@ renders without a sandbox. From outside of its package the first two are refused
 """
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from inspect import getsource, isfunction
 from pathlib import Path
@@ -22,6 +24,11 @@ __all__ = ["METRICS", "Loaded", "load", "sandboxed"]
 METRICS = ("acc", "acc_norm")
 """What can be gated: 0 or 1 for each row."""
 _ID_LENGTH = 16
+_NAME = r"[\"']?([\w.+/-]+)[\"']?"
+_TASK = re.compile(rf"^[\"']?task[\"']?:[ \t]*{_NAME}[ \t]*$", re.MULTILINE)
+_GROUP = re.compile(rf"^[\"']?(?:group|tag)[\"']?:[ \t]*{_NAME}[ \t]*$", re.MULTILINE)
+_TAGS = re.compile(r"^[\"']?(?:group|tag)[\"']?:[ \t]*\n((?:[ \t]*-.*\n)+)", re.MULTILINE)
+_ITEM = re.compile(rf"-[ \t]*{_NAME}")
 _ELSEWHERE = frozenset({"custom_dataset", "dataset_kwargs", "dataset_path", "fewshot_config", "metadata"})
 """Settings that say where rows come from, or repeat others as objects."""
 _KINDS = ("multiple_choice", "loglikelihood")
@@ -75,16 +82,11 @@ def load(task: str, data: str | None = None) -> Loaded:
     """
     path = Path(task)
     outside = path.suffix in (".yaml", ".yml")
-    spec: dict[str, Any] = _read(path) if outside else {"task": task}
+    spec: dict[str, Any] = _read(path) if outside else {}
     if data is not None:
         spec |= _local(Path(data))
     with quiet(), sandboxed(outside):
         found = _build(spec, named=not outside, task=task)
-        if found.OUTPUT_TYPE not in _KINDS:
-            raise BadSpec(
-                f"--lm-eval {task}: is scored as {found.OUTPUT_TYPE}, only {' and '.join(_KINDS)} tasks are; "
-                "for generated answers write a suite with a metric of harness/metrics"
-            )
         if data is not None and (found.config.num_fewshot or 0) > 0:
             raise BadSpec(f"--lm-eval {task}: shows worked examples of another split, which --data does not have")
         if not found.has_test_docs() and not found.has_validation_docs():
@@ -132,23 +134,55 @@ def sandboxed(outside: bool) -> Iterator[None]:  # noqa: FBT001  # what it depen
 def _build(spec: dict[str, Any], *, named: bool, task: str) -> Any:  # noqa: ANN401  # lm-eval declares no types
     from lm_eval.tasks import TaskManager
 
-    manager = TaskManager(include_defaults=named)
-    if named and task not in manager.all_subtasks:
-        if task in manager.all_tasks:
-            raise BadSpec(f"--lm-eval {task}: is a group of tasks; name the tasks themselves")
-        near = [name for name in manager.all_subtasks if task and task.casefold() in name.casefold()][:3]
+    file = _packaged(task) if named else None
+    manager = TaskManager(include_defaults=False, include_path=str(file.parent) if file else None)
+    factory = manager._factory  # noqa: SLF001  # the one way to give a packaged task other rows
+    kind = spec.get("output_type", "generate_until")
+    if file:
+        entry = manager.task_index[task]
+        kind = factory._load_full_config(entry, None).get("output_type", "generate_until")  # noqa: SLF001  # see above
+    if kind not in _KINDS:
         raise BadSpec(
-            f"--lm-eval {task}: lm-eval has no such task" + (f"; did you mean {', '.join(near)}?" if near else "")
+            f"--lm-eval {task}: is scored as {kind}, only {' and '.join(_KINDS)} tasks are; for generated answers "
+            "write a suite with a metric of harness/metrics"
         )
     try:
-        (found,) = manager.load([spec])["tasks"].values()
+        if file:
+            return factory.build(entry, overrides=spec, registry=manager.task_index)
+        return next(iter(manager.load([spec])["tasks"].values()))
     except (OSError, RuntimeError, ValueError, LookupError, TypeError) as error:
         first = str(error).strip().partition("\n")[0][:160]
         raise BadExamples(
             f"--lm-eval {task}: cannot be loaded ({type(error).__name__}: {first}); check the network, or give its "
             f"rows with --data {Path(task).stem}=FILE"
         ) from error
-    return found
+
+
+def _packaged(task: str) -> Path:
+    """The file that defines a task of lm-eval's own."""
+    tasks, groups = _names()
+    if task in tasks:
+        return tasks[task]
+    if task in groups:
+        raise BadSpec(f"--lm-eval {task}: is a group of tasks; name the tasks themselves")
+    near = get_close_matches(task, tasks, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`lm-eval ls tasks` lists them"
+    raise BadSpec(f"--lm-eval {task}: lm-eval has no such task; {hint}")
+
+
+@lru_cache(maxsize=1)
+def _names() -> tuple[Mapping[str, Path], frozenset[str]]:
+    """lm-eval's own tasks with their files, and its groups and tags; its own index takes many times as long."""
+    import lm_eval.tasks
+
+    tasks: dict[str, Path] = {}
+    groups: set[str] = set()
+    for path in sorted(Path(lm_eval.tasks.__file__).parent.rglob("*.yaml")):
+        text = path.read_text(encoding="utf-8")
+        groups.update(_GROUP.findall(text), *(_ITEM.findall(block) for block in _TAGS.findall(text)))
+        if found := _TASK.search(text):
+            tasks.setdefault(found[1], path)
+    return tasks, frozenset(groups)
 
 
 def _rows(task: Any, name: str) -> Iterator[Asked]:  # noqa: ANN401  # likewise

@@ -142,17 +142,17 @@ def test_tasks_that_are_asked_for_become_suites(rows):
 @pytest.mark.parametrize(
     ("task", "message"),
     [
-        ("arc_eazy", "lm-eval has no such task"),
-        ("arc_ea", "did you mean arc_easy"),
+        ("arc_eazy", "lm-eval has no such task; did you mean arc_easy"),
+        ("qqqqqqqq", "lm-eval has no such task; `lm-eval ls tasks` lists them"),
         ("ai2_arc", "is a group of tasks"),
         ("gsm8k", "is scored as generate_until, only multiple_choice and loglikelihood tasks are"),
         ("wikitext", "is scored as loglikelihood_rolling"),
     ],
 )
-def test_tasks_that_cannot_be_gated_row_by_row_are_refused(task, message, rows):
-    """Unknown names, groups, and tasks that generate or roll over whole texts, each in one line."""
+def test_tasks_that_cannot_be_gated_row_by_row_are_refused(task, message):
+    """Unknown names, groups, and tasks that generate or roll over whole texts, each in one line and before any data."""
     with pytest.raises(BadSpec, match=message):
-        load(task, str(rows))
+        load(task)
 
 
 def test_a_task_without_its_data_says_what_to_do(monkeypatch):
@@ -210,33 +210,34 @@ def test_a_task_file_that_only_describes_is_measured(tmp_path, scripted):
 HOSTILE = "{{ ''.__class__.__mro__[1].__subclasses__() }}"
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda text: text + "process_docs: !function evil.run\n", "holds code or is no YAML"),
-        (
-            lambda text: text.replace('doc_to_text: "', 'doc_to_text: !function evil.run  # "'),
-            "holds code or is no YAML",
-        ),
-        (lambda text: text + "class: !!python/name:os.system\n", "holds code or is no YAML"),
-        (lambda text: text + "include: other.yaml\n", "'include' is not taken"),
-        (lambda text: text + "process_docs: evil.run\n", "'process_docs' is not taken"),
-        (lambda text: text + "use_prompt: promptsource:x\n", "'use_prompt' is not taken"),
-        (
-            lambda text: text.replace("metric: acc_norm", "metric: evil_metric"),
-            "metrics of a task file are acc and acc_norm",
-        ),
-        (lambda text: text.replace("metric: acc_norm", "metric: acc\n    hf_evaluate: true"), "metrics of a task file"),
-        (lambda text: text.replace("{{question}}", HOSTILE), "tries what is not allowed"),
-        (lambda text: text.replace("task: colours\n", ""), "names no `task`"),
-        (lambda _text: "task: [\n", "holds code or is no YAML"),
-    ],
-)
-def test_a_task_file_with_code_is_refused_and_never_run(tmp_path, change, message):
+CODE = {
+    "function": (lambda text: text + "process_docs: !function evil.run\n", "holds code or is no YAML"),
+    "template": (lambda text: text.replace("doc_to_text:", "doc_to_text: !function evil.run #"), "holds code"),
+    "python tag": (lambda text: text + "class: !!python/name:os.system\n", "holds code or is no YAML"),
+    "include": (lambda text: text + "include: other.yaml\n", "'include' is not taken"),
+    "rows": (lambda text: text + "process_docs: evil.run\n", "'process_docs' is not taken"),
+    "prompt": (lambda text: text + "use_prompt: promptsource:x\n", "'use_prompt' is not taken"),
+    "metric": (
+        lambda text: text.replace("metric: acc_norm", "metric: evil"),
+        "metrics of a task file are",
+    ),
+    "hub": (
+        lambda text: text.replace("metric: acc_norm", "metric: acc\n    hf_evaluate: true"),
+        "metrics of a task file",
+    ),
+    "jinja": (lambda text: text.replace("{{question}}", HOSTILE), "tries what is not allowed"),
+    "nameless": (lambda text: text.replace("task: colours\n", ""), "names no `task`"),
+    "torn": (lambda _text: "task: [\n", "holds code or is no YAML"),
+}
+
+
+@pytest.mark.parametrize("kind", CODE)
+def test_a_task_file_with_code_is_refused_and_never_run(tmp_path, kind):
     """Functions, includes, metrics from the Hub and templates that reach for Python objects are refused by name."""
     (tmp_path / "evil.py").write_text(
         f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).touch()\nrun = print\n"
     )
+    change, message = CODE[kind]
     task, data = colours(tmp_path, change(YAML))
     with pytest.raises(BadSpec, match=message):
         load(task, data)

@@ -99,7 +99,7 @@ class EndpointBackend:
             def ask(prompt: Prompt) -> Generation:
                 try:
                     reply = client.chat.completions.create(messages=json.loads(prompt.text), **settings)
-                except openai.OpenAIError as error:
+                except (openai.OpenAIError, ValueError) as error:  # a reply that is no JSON is a ValueError
                     what = " ".join(str(error).split())[:160]
                     raise NotMeasured(
                         f"reference {name!r} at {url}: gave no answer ({type(error).__name__}: {what}); check the "
