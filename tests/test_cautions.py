@@ -1,10 +1,17 @@
 """Cautions: a base at the ceiling, or without the ability, is said before and after training."""
 
 import pytest
+import scipy.optimize
+import scipy.stats  # noqa: F401  # before pytester notes which modules it may forget: numpy loads only once
 
+from harness import session
 from harness.cautions import cautions
 from harness.gates import Gate
+from tests.playground import make_model, make_suite, run_gate
 from tests.results import result
+from tests.sweeping import CONFTEST
+
+pytest_plugins = "pytester"
 
 GAIN = Gate("accuracy", min_gain=0.05)
 
@@ -43,3 +50,14 @@ def test_only_gains_are_looked_at_and_missing_scores_say_nothing():
     assert cautions([Gate("accuracy", max_drop=0.05), Gate("accuracy", at_least=0.5)], [base(100)]) == []
     assert cautions([GAIN], []) == []
     assert cautions([GAIN], [result([None], model="base")]) == []
+
+
+def test_a_sweep_is_warned_before_it_trains(pytester, monkeypatch):
+    """What the base's scores say stands before the first point is trained, once."""
+    monkeypatch.setattr(session, "make_backend", session.make_backend)  # the repository's conftest replaces it
+    make_suite(pytester.path, gates='Gate("exact_match", min_gain=0.02)')
+    (pytester.path / "conftest.py").write_text(CONFTEST)
+    make_model(pytester.path / "base", right=380)
+    lines = run_gate(pytester, "--sweep", "good=399", "--sweep", "fine=398").stdout.lines
+    said = [line for line in lines if "base headroom: base scores 95.0 %" in line or line.startswith("trained ")]
+    assert [line.split()[0] for line in said] == ["asks:", "trained", "trained"]
