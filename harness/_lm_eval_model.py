@@ -95,6 +95,12 @@ class StoredModel:
                 answers[prompt, option] = (logprob, greedy)
         return [answers[request.args] for request in requests]
 
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the prompts."""
+        cut = sum(reply.cut for reply in self.replies.values())
+        said = f"{cut} of {len(self.replies)} prompts exceed the model's context and were cut at the start"
+        return (said,) if cut else ()
+
     def _compute(self, asked: Mapping[str, Mapping[str, Any]], keys: Mapping[str, str]) -> None:
         """Ask the model for what the store did not know, and keep each chunk at once."""
         unknown = asked.keys() - self.replies.keys()

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.backends import Prompt
-from harness.errors import ModelProblem
+from harness.errors import BadExamples, ModelProblem
 from harness.fingerprint import digest, file_digest
 from harness.types import Message
 
-__all__ = ["Tokenizer", "load_tokenizer", "render", "render_texts", "template_digest", "tokenizer_digest"]
+__all__ = ["Tokenizer", "answer_ids", "load_tokenizer", "render", "render_texts", "template_digest", "tokenizer_digest"]
 
 Tokenizer = Any
 """A tokenizer of transformers, which declares no types."""
@@ -97,6 +97,38 @@ def _text(tokenizer: Tokenizer, messages: list[dict[str, str]], *, generation_pr
     except TemplateError as error:
         roles = ", ".join(message.get("role", "?") for message in messages)
         raise ModelProblem(f"the chat template refuses the roles {roles}: {_first_line(error)}") from error
+
+
+def answer_ids(
+    tokenizer: Tokenizer, messages: Sequence[Message], answer: str, *, stop_ids: frozenset[int]
+) -> tuple[int, ...]:
+    """The tokens that a right `answer` adds to the rendered prompt: its text and one end token.
+
+    They are tokenized apart from the prompt, so that they follow exactly the ids that the model is asked with.
+
+    Args:
+        tokenizer: from `load_tokenizer`.
+        messages: the conversation that is answered.
+        answer: what the assistant says.
+        stop_ids: tokens that end an answer when the model is asked.
+
+    Raises:
+        ModelProblem: the template renders the prompt otherwise when an answer follows.
+        BadExamples: the answer holds an end token.
+    """
+    prompt = render(tokenizer, messages).text
+    whole = render(tokenizer, [*messages, {"role": "assistant", "content": answer}], generation_prompt=False)
+    if not whole.text.startswith(prompt):
+        raise ModelProblem(
+            "the chat template renders the prompt otherwise when an answer follows, so training would "
+            "not fit measuring; use a template whose prompt is a prefix of the whole conversation"
+        )
+    ids = list(tokenizer(whole.text[len(prompt) :], add_special_tokens=False)["input_ids"])
+    stops = [index for index, token in enumerate(ids) if token in stop_ids]
+    if len(stops) > 1:
+        raise BadExamples("the answer holds an end token inside its text; remove it")
+    # A template may write a line break after its end token, or no end token: the end token always comes last.
+    return tuple(ids[: stops[0] + 1] if stops else [*ids, tokenizer.eos_token_id])
 
 
 def _timeless(template: str) -> str:

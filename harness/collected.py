@@ -1,13 +1,17 @@
 """What pytest has shown so far of a gate run: the suites it found, the items it made, the reports it gave."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from harness.errors import UsageProblem
+from harness.lm_eval_task import LmEvalTask
+from harness.options import Options
+from harness.outside import Outside
 from harness.session import GateSession
-from harness.suite import Measurable
+from harness.suite import Measurable, Suite
 from harness.types import Outcome
 
 __all__ = ["Collected", "Reports"]
@@ -19,7 +23,7 @@ class Collected:
 
     Attributes:
         gates: the session that plans and decides.
-        suites: by node id of their module.
+        suites: by node id of their module; a module may hold several.
         made: items made, by node id of the function.
         skipped: modules that skipped themselves.
         header: lines that say what is planned.
@@ -27,7 +31,7 @@ class Collected:
     """
 
     gates: GateSession
-    suites: dict[str, Measurable] = field(default_factory=dict)
+    suites: dict[str, tuple[Measurable, ...]] = field(default_factory=dict)
     made: dict[str, int] = field(default_factory=dict)
     skipped: list[Path] = field(default_factory=list)
     header: list[str] = field(default_factory=list)
@@ -39,7 +43,7 @@ class Collected:
         Raises:
             UsageProblem: a suite without a gate test, or a file beside the suites that skips itself.
         """
-        for module, suite in self.suites.items():
+        for module, suite in self._each():
             if not any(node.startswith(f"{module}::") for node in self.made):
                 raise UsageProblem(
                     f"{module}: suite {suite.name!r} has no gate test; add `def test_gate(gate, check): check(gate)`"
@@ -51,6 +55,33 @@ class Collected:
                     f"{path}: skips itself while it is imported; a suite that is skipped is not measured"
                 )
 
+    def refuse_unused(self, options: Options) -> None:
+        """Refuse options that name what no collected suite takes.
+
+        Raises:
+            UsageProblem: `--lm-eval` without a file that makes suites of it, or `--data` that no suite reads.
+        """
+        suites = [suite for _, suite in self._each()]
+        asked = {suite.task for suite in suites if isinstance(suite, LmEvalTask)}
+        if missing := [task for task in options.lm_eval if task not in asked]:
+            raise UsageProblem(
+                f"--lm-eval {missing[0]}: no collected file takes it; collect suites/test_lm_eval.py too"
+            )
+        sources = [suite.examples for suite in suites if isinstance(suite, Suite)]
+        read = {source.name for source in sources if isinstance(source, Outside)}
+        read |= {Path(task).stem if task.endswith((".yaml", ".yml")) else task for task in asked}
+        if missing := [name for name, _ in options.data if name not in read]:
+            known = ", ".join(sorted(read)) or "none"
+            raise UsageProblem(f"--data {missing[0]}: no collected suite reads it; those that are read: {known}")
+
+    def notes(self) -> list[str]:
+        """What suites say of where their rows come from."""
+        sources = [(suite.name, suite.examples) for _, suite in self._each() if isinstance(suite, Suite)]
+        return [f"{name}: {source.note}" for name, source in sources if isinstance(source, Outside) and source.note]
+
+    def _each(self) -> Iterator[tuple[str, Measurable]]:
+        return ((module, suite) for module, suites in self.suites.items() for suite in suites)
+
     def by_name(self) -> dict[str, Measurable]:
         """The suites by their own names.
 
@@ -58,7 +89,7 @@ class Collected:
             UsageProblem: two have one name.
         """
         suites: dict[str, Measurable] = {}
-        for module, suite in self.suites.items():
+        for module, suite in self._each():
             if suites.setdefault(suite.name, suite) is not suite:
                 raise UsageProblem(f"{module}: another suite is named {suite.name!r} too; names are unique in a run")
         return suites

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.compare import Comparison
+from harness.compare import Comparison, estimate, scores
 from harness.errors import NotMeasured
 from harness.gates import Gate, measured
+from harness.hold import hold_pinned, is_pinned, without_pinned
 from harness.prompting import best_prompt
 from harness.sweeps import confirm_half
 from harness.types import Outcome, SuiteResult, Verdict
 
-__all__ = ["decide", "undecided"]
+__all__ = ["decide", "shown", "undecided"]
 
 
 def decide(
@@ -25,7 +26,7 @@ def decide(
     """Decide one item.
 
     Args:
-        gate: None for the item `measured`, which only asks whether the base was measured soundly.
+        gate: None for the item `measured`, which only asks whether a model was measured soundly.
         base: the base's result.
         candidate: the candidate's, or None when the base itself is judged.
         chance: what guessing scores on the suite's headline metric.
@@ -33,7 +34,7 @@ def decide(
         prompted: the base's results with other prompting.
 
     Raises:
-        NotMeasured: the base is below chance, so a comparison with it means nothing.
+        NotMeasured: the base is below chance, or has nothing to lose, so a comparison with it means nothing.
         Incomparable: the results differ in something that must be equal.
     """
     if confirm and candidate is not None:
@@ -42,12 +43,17 @@ def decide(
         where = f"{half.n} of {len(base.rows)} rows, the confirm half; the others ranked the sweep"
         return replace(half, reason=f"{half.reason}; decided on {where}")
     if gate is None:
-        return measured(base, chance=chance)
+        return measured(candidate or base, chance=chance)
     if candidate is None:
-        return gate.check_result(base)
+        return gate.check_result(without_pinned(base))
     sound = measured(base, chance=chance)
     if sound.observed is not None and sound.observed.high < chance:
         raise NotMeasured(f"suite {base.suite!r}: the base is no yardstick: {sound.reason}")
+    _refuse_nothing_to_lose(gate, base)
+    if any(map(is_pinned, base.rows)):
+        Comparison(base, candidate)  # refuses results that do not have the same cases
+        pool = [without_pinned(result) for result in (base, candidate, *prompted)]
+        return hold_pinned(decide(gate, pool[0], pool[1], chance=chance, prompted=pool[2:]), base, candidate)
     if gate.over == "base":
         return gate.check(Comparison(base, candidate))
     best = best_prompt(gate.metric, [base, *prompted])
@@ -56,6 +62,11 @@ def decide(
     return replace(
         verdict, reason=f"over {best.model}, the best of {1 + len(prompted)} prompts: {verdict.reason}{worth}"
     )
+
+
+def shown(verdict: Verdict, gates: Sequence[object]) -> Verdict:
+    """`verdict` as it counts: that of a suite without `gates` is for reading only, so it is advisory."""
+    return verdict if gates else replace(verdict, advisory=True)
 
 
 def undecided(  # noqa: PLR0913  # the fields of a verdict that is not there
@@ -74,3 +85,15 @@ def undecided(  # noqa: PLR0913  # the fields of a verdict that is not there
         reason=reason,
         advisory=gate.advisory if gate else False,
     )
+
+
+def _refuse_nothing_to_lose(gate: Gate, base: SuiteResult) -> None:
+    """A bound on a drop that no candidate can exceed, because the base scores less than that, shows nothing."""
+    if gate.kind != "drop" or None in scores(base, gate.metric):
+        return
+    rate = estimate(base, gate.metric).value
+    if rate < gate.limit:
+        raise NotMeasured(
+            f"suite {base.suite!r}: the base scores {100 * rate:.1f} % on {gate.metric}, so it cannot drop by "
+            f"{100 * gate.limit:g} points and gate {gate} could not fail; take a base that can do this, or no such gate"
+        )

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field, replace
 
 from harness.answers import Engine, Progress, repeats_exactly, with_dtype
 from harness.backends import Backend
-from harness.decide import decide
+from harness.decide import decide, shown
 from harness.errors import HarnessError, Incomparable, NotMeasured
 from harness.fingerprint import digest
 from harness.judge.standing import not_requested, requested, weigh
 from harness.plan import Item, Plan, PlannedSuite
+from harness.regression_suite import RegressionSuite
 from harness.runs import RunDirectory, record_name
 from harness.store import Store
+from harness.suite import Suite
 from harness.types import ModelRef, SuiteResult, Verdict
 
 __all__ = ["Evaluator", "RecordFile"]
@@ -73,12 +75,14 @@ class Evaluator:
         candidate = None if item.model == base else self.result(item.suite, item.model)
         ranking = self.plan.ranking
         confirm = ranking is not None and ranking.confirms(gate, suite=item.suite, model=item.model)
-        prompted = [self.result(item.suite, model.name) for model in self.plan.models if model.prompting]
+        prompted = [self.result(item.suite, name) for name in self.plan.prompts]
+        for name in self.plan.references if isinstance(planned.suite, Suite | RegressionSuite) else ():
+            self.result(item.suite, name)  # planned like all else, where answers are generated
         for beside in self.plan.trajectory.needs(item.suite, item.model) if self.plan.trajectory else ():
             self.result(*beside)  # planned like all else, so the verdict counts only beside it
         yardstick = self.result(item.suite, base)
         verdict = decide(gate, yardstick, candidate, chance=planned.suite.chance, confirm=confirm, prompted=prompted)
-        return weigh(verdict, planned.judge, gate, yardstick, candidate)
+        return shown(weigh(verdict, planned.judge, gate, yardstick, candidate), planned.suite.gates)
 
     def result(self, suite: str, model: str) -> SuiteResult:
         """The measurement of `suite` on `model`, taken now if it was not yet.

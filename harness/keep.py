@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.errors import BadSpec, NotMeasured
+from harness.hold import is_pinned
 from harness.types import SuiteResult
 
 __all__ = ["PassedByBase", "passed_by_base"]
@@ -56,6 +57,8 @@ class PassedByBase:
             if len(pools) < self.repeats
             else f"chosen by {len(pools)} measurements with different batches; the base shown is a fresh one"
         )
+        if lost := [row.id for row in result.rows if is_pinned(row) and row.id not in ids]:
+            how = f"{how}; left out because the base itself fails them: pinned {', '.join(lost)}"
         note = f"{len(ids)} of {size} pool rows kept because the base passes them; {how}"
         return replace(result, rows=tuple(row for row in result.rows if row.id in ids), notes=(*result.notes, note))
 

@@ -24,7 +24,7 @@ from harness.quiet import quiet
 from harness.suite import data_layer, refuse_bad_spec
 from harness.types import Example, FinishReason, ModelRef, Row, Score, SuiteResult
 
-__all__ = ["LmEvalSuite"]
+__all__ = ["LmEvalSuite", "evaluate"]
 
 _METRIC = "acc"
 
@@ -131,16 +131,28 @@ class LmEvalSuite:
         )
 
 
+def evaluate(
+    asked: StoredModel, tasks: Mapping[str, Any], samples: Mapping[str, Sequence[int]] | None = None
+) -> dict[str, Any]:
+    """What lm-eval makes of these tasks, by name, each on all of its rows or those with the indices of `samples`."""
+    with quiet():
+        from lm_eval.evaluator import evaluate as run
+
+        given = {"tasks": dict(tasks), "groups": {}, "group_map": {}}
+        for task in tasks.values():
+            task.build_all_requests = _without_bar(type(task).build_all_requests.__get__(task))
+        indices = {name: list(chosen) for name, chosen in samples.items()} if samples else None
+        found: dict[str, Any] = run(lm=asked, task_dict=given, samples=indices, bootstrap_iters=0, log_samples=True)
+    return found
+
+
 def _evaluate(name: str, planned: Sequence[Example], asked: StoredModel) -> tuple[list[float], float]:
     """Whether each planned row is right (1.0 or 0.0), in order, and the accuracy, both as lm-eval says."""
     with quiet():
-        from lm_eval.evaluator import evaluate
         from lm_eval.tasks import TaskManager
 
-        tasks = TaskManager(include_defaults=False).load([_task(name, planned)])
-        for task in tasks["tasks"].values():
-            task.build_all_requests = _without_bar(task.build_all_requests)
-        found: dict[str, Any] = evaluate(lm=asked, task_dict=tasks, bootstrap_iters=0, log_samples=True)
+        tasks = TaskManager(include_defaults=False).load([_task(name, planned)])["tasks"]
+    found = evaluate(asked, tasks)
     logged = {entry["doc_id"]: float(entry[_METRIC]) for entry in found["samples"][name]}
     if missing := [example.id for index, example in enumerate(planned) if index not in logged]:
         raise NotMeasured(f"suite {name!r}: lm-eval left {len(missing)} of {len(planned)} rows out, first {missing[0]}")
@@ -179,11 +191,8 @@ def _without_bar(build: Callable[..., None]) -> Callable[..., None]:
 
 
 def _notes(asked: StoredModel, rows: Sequence[Row]) -> tuple[str, ...]:
-    cut = sum(asked.replies[row.prompt].cut for row in rows)
     repeated = len(rows) - len({row.cluster for row in rows})
-    notes = []
-    if cut:
-        notes.append(f"{cut} of {len(rows)} prompts exceed the model's context and were cut at the start")
-    if repeated:
-        notes.append(f"{repeated} of {len(rows)} rows repeat another one and share its cluster")
-    return tuple(notes)
+    return (
+        *asked.notes(),
+        *([f"{repeated} of {len(rows)} rows repeat another one and share its cluster"] if repeated else []),
+    )

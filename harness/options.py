@@ -1,6 +1,5 @@
 """The options of `pytest suites/`: declared once, checked as they are read, turned into models and a backend."""
 
-import argparse
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -9,9 +8,20 @@ from typing import TYPE_CHECKING
 
 from harness.answers import AUTO
 from harness.backends import Backend
+from harness.converters import (
+    commit,
+    existing,
+    fewshot,
+    folder,
+    named_file,
+    positive,
+    prompting_kinds,
+    reference,
+    task_names,
+)
 from harness.errors import UsageProblem
 from harness.judge.options import add_judge_options
-from harness.prompting import KINDS, prompted_models
+from harness.prompting import REFERENCE, prompted_models
 from harness.types import Json, ModelRef
 
 if TYPE_CHECKING:  # pytest is the caller; the command line works without it
@@ -20,8 +30,7 @@ if TYPE_CHECKING:  # pytest is the caller; the command line works without it
 __all__ = ["BASE_NAME", "QUANTIZATIONS", "Options", "add_options", "make_backend", "models", "prompted"]
 
 BASE_NAME = "base"
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-LISTS = ("adapter", "sweep", "prompting")
+LISTS = ("adapter", "sweep", "prompting", "data", "lm_eval")
 """Options that hold several values."""
 NEEDED = {
     "checkpoints": ("adapter",),
@@ -32,7 +41,6 @@ NEEDED = {
 """Options that are of no use without any of some others."""
 QUANTIZATIONS = ("none", "int8", "nf4", "fp4", "nf4-single", "fp4-single")
 """How a base may be held in memory; the trainers write the same words into what they make."""
-COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,9 @@ class Options:
     train_data: str | None
     rank_by: str | None
     prompting: tuple[str, ...]
+    reference: str | None
+    data: tuple[tuple[str, str], ...]
+    lm_eval: tuple[str, ...]
     device: str
     batch_size: int
     limit: int | None
@@ -79,6 +90,7 @@ class Options:
         """What enters the plan: everything but where the run and the store lie."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         lists: dict[str, Json] = {name: list(values.pop(name)) for name in LISTS}
+        lists["data"] = dict(self.data)
         return {name: value for name, value in values.items() if name not in {"run_dir", "store"}} | lists
 
 
@@ -143,7 +155,28 @@ def add_options(parser: "pytest.Parser") -> None:
         metavar="KIND,KIND",
         type=prompting_kinds,
         help="measure the base with other prompting beside the candidates: few-shot (worked examples), constrained "
-        "(decoding held to the suite's JSON schema)",
+        "(decoding held to the suite's JSON schema), context (retrieved text before each question)",
+    )
+    add(
+        "reference",
+        default=None,
+        metavar="URL#MODEL",
+        help="a model behind an OpenAI-compatible endpoint, measured and shown beside the candidates, never judged; "
+        "its key comes from OPENAI_API_KEY",
+    )
+    add(
+        "data",
+        action="append",
+        metavar="NAME=FILE",
+        type=named_file,
+        help="data from outside for the suites that read it, such as gsm8k=test.jsonl; repeat it for several",
+    )
+    add(
+        "lm-eval",
+        default=(),
+        metavar="TASK,TASK",
+        type=task_names,
+        help="measure tasks of lm-eval too, by name or by a YAML file without code, such as arc_easy,arc_challenge",
     )
     add(
         "base",
@@ -228,12 +261,24 @@ def models(options: Options) -> tuple[ModelRef, ...]:
 
 
 def prompted(options: Options) -> tuple[ModelRef, ...]:
-    """The base with each `--prompting`; measured, shown, and never a candidate."""
-    return prompted_models(models(options)[0], options.prompting)
+    """The base with each `--prompting`, and the `--reference`; measured, shown, and never a candidate."""
+    beside = prompted_models(models(options)[0], options.prompting)
+    if options.reference is None:
+        return beside
+    return *beside, ModelRef(name=REFERENCE, base=options.reference, prompting=REFERENCE)
 
 
 def make_backend(options: Options) -> Backend:
-    """The backend that `--backend` names; loads nothing but code."""
+    """The backend that `--backend` names, and the endpoint of a `--reference`; loads nothing but code."""
+    backend = _near_backend(options)
+    if options.reference is None:
+        return backend
+    from harness.backends.endpoint import Beside, EndpointBackend
+
+    return Beside(backend, EndpointBackend())
+
+
+def _near_backend(options: Options) -> Backend:
     if options.backend == "scripted":
         from harness.backends.scripted import ScriptedBackend
 
@@ -258,64 +303,12 @@ def _refuse_contradictions(options: Options) -> None:
     for path in map(Path, options.adapter if options.backend == "hf" else ()):
         if not (path / "adapter_config.json").exists():
             raise UsageProblem(f"--adapter {path}: holds no adapter_config.json; give the folder that PEFT saved")
+    if options.reference is not None:
+        from harness.backends.endpoint import split_reference
+
+        split_reference(options.reference)
     if options.mmlu_dir and options.mmlu_revision:
         raise UsageProblem("--mmlu-dir beside --mmlu-revision: give one source of MMLU")
-
-
-def reference(text: str) -> str:
-    """Converter: a model that exists here, or looks like a Hub id."""
-    if text == "embedded" or Path(text).exists() or HUB_ID.fullmatch(text.partition("@")[0]):
-        return text
-    raise argparse.ArgumentTypeError(f"{text!r} is no folder here and no Hub id (org/name); check the path")
-
-
-def existing(text: str) -> str:
-    """Converter: a path that is there."""
-    if not Path(text).exists():
-        raise argparse.ArgumentTypeError(f"{text!r} does not exist; check the path, or train an adapter first")
-    return text.rstrip("/")
-
-
-def folder(text: str) -> str:
-    """Converter: an existing folder."""
-    if not Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is no folder; check the path")
-    return text
-
-
-def prompting_kinds(text: str) -> tuple[str, ...]:
-    """Converter: ways of prompting, joined by commas."""
-    kinds = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
-    if wrong := [kind for kind in kinds if kind not in KINDS]:
-        raise argparse.ArgumentTypeError(f"{wrong[0]!r} is no way of prompting; give {' or '.join(KINDS)}")
-    return kinds
-
-
-def commit(text: str) -> str:
-    """Converter: a full commit hash, so that the data cannot change."""
-    if not COMMIT.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no commit; give 40 hex digits")
-    return text
-
-
-def positive(text: str) -> int:
-    """Converter: a whole number above 0."""
-    return _whole(text, least=1)
-
-
-def fewshot(text: str) -> int:
-    """Converter: a whole number, at least 0."""
-    return _whole(text, least=0)
-
-
-def _whole(text: str, least: int) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = least - 1
-    if number < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {least}")
-    return number
 
 
 def _referred(model: ModelRef, text: str) -> ModelRef:

@@ -8,6 +8,7 @@ from harness.errors import BadSpec
 from harness.fingerprint import digest
 from harness.gates import Gate
 from harness.judge.standing import requested, without_judge
+from harness.prompting import KINDS, REFERENCE
 from harness.suite import Measurable, Suite
 from harness.sweeps import Point, Ranking, in_confirm, ranked_by
 from harness.trajectory import Rules, Trajectory
@@ -110,6 +111,16 @@ class Plan:
         """How each model is prompted, by name, of those that are judged or stand for what prompting reaches."""
         unjudged = self.trajectory.names if self.trajectory else frozenset()
         return {model.name: model.prompting for model in self.models if model.name not in unjudged}
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """Names of the base asked otherwise."""
+        return tuple(model.name for model in self.models if model.prompting in KINDS)
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Names of other models that are only shown."""
+        return tuple(model.name for model in self.models if model.prompting == REFERENCE)
 
     @property
     def rules(self) -> tuple[Rules, ...]:

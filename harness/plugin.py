@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,11 +20,14 @@ from harness.gates import Gate
 from harness.judge.options import read_judge
 from harness.judge.words import judge_line
 from harness.judge_suite import JudgeSuite
+from harness.lm_eval_task import LmEvalTasks
 from harness.options import Options, add_options
+from harness.outside import Outside
 from harness.plan import Item, Plan
 from harness.progress import TerminalProgress
-from harness.session import GateSession, items_of
-from harness.suite import Measurable
+from harness.prompting import REFERENCE
+from harness.session import GateOf, GateSession, items_of
+from harness.suite import Measurable, Suite
 from harness.sweeps import Sweep
 from harness.types import Outcome, Verdict
 
@@ -73,11 +77,25 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[STATE] = Collected(GateSession(options, judge=read_judge(config.getoption)))
 
 
-def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> None:
-    """Notice every suite, so that one without a gate test cannot go unmeasured."""
-    if name == "suite" and isinstance(collector, pytest.Module) and isinstance(obj, Measurable):
-        state = collector.config.stash[STATE]
-        state.suites[collector.nodeid] = state.gates.judged(_configured(obj, state.gates.options))
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> list[pytest.Item] | None:
+    """Notice every suite, so that one without a gate test cannot go unmeasured.
+
+    A module with `suites` has as many as `--lm-eval` names tasks; without any there is nothing in it to collect.
+    """
+    if not isinstance(collector, pytest.Module):
+        return None
+    state = collector.config.stash[STATE]
+    options = state.gates.options
+    if name == "suite" and isinstance(obj, Measurable):
+        state.suites[collector.nodeid] = (state.gates.judged(_configured(obj, options)),)
+    elif name == "suites" and isinstance(obj, LmEvalTasks):
+        try:
+            state.suites[collector.nodeid] = obj.asked(options.lm_eval, dict(options.data))
+        except HarnessError as error:
+            raise collector.CollectError(str(error)) from None
+    elif isinstance(getattr(collector.obj, "suites", None), LmEvalTasks) and not options.lm_eval:
+        return []
+    return None
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -93,15 +111,18 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one item for each gate and candidate."""
+    state = metafunc.config.stash[STATE]
     suite = getattr(metafunc.module, "suite", None)
-    if "check" not in metafunc.fixturenames or not isinstance(suite, Measurable):
+    suites = (suite,) if isinstance(suite, Measurable) else state.suites.get(_module(metafunc.definition), ())
+    if "check" not in metafunc.fixturenames or not suites:
         return
     if hasattr(metafunc.config, "workerinput"):
         raise pytest.Collector.CollectError("gate suites share one model in one process: run them without -n")
-    state = metafunc.config.stash[STATE]
     base, *candidates = state.gates.names
-    gates = items_of(suite, len(candidates))
-    metafunc.parametrize("gate", gates, ids=[str(gate) for gate in gates])
+    gates: list[Gate | str | GateOf] = list(items_of(suites[0], len(candidates)))
+    if hasattr(metafunc.module, "suites"):
+        gates = [GateOf(suite.name, gate) for suite in suites for gate in items_of(suite, len(candidates))]
+    metafunc.parametrize("gate", gates, ids=[repr(gate) if isinstance(gate, GateOf) else str(gate) for gate in gates])
     metafunc.parametrize("candidate", candidates or [base], indirect=True, scope="session")
     state.made[metafunc.definition.nodeid] = len(gates) * max(1, len(candidates))
 
@@ -116,6 +137,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if session.testsfailed:
             raise UsageProblem("--continue-on-collection-errors: a gate needs every file; mend them or leave it out")
         state.refuse_gaps()
+        state.refuse_unused(state.gates.options)
         planned = [_planned(item) for item in session.items if isinstance(item, pytest.Function) and _is_gate(item)]
         if not planned:
             return
@@ -128,9 +150,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     state.header = [
         f"base: {base.base}; candidates: {', '.join(candidates) or f'none, {base.name} by itself'}",
         *([f"checkpoints: {', '.join(sorted(saved))}"] if saved else []),
-        *([f"prompted: {', '.join(prompts)}"] if prompts else []),
+        *([f"shown beside: {', '.join(prompts)}"] if prompts else []),
         f"suites: {', '.join(suite.name for suite in plan.suites)}; {rows:,} examples planned on each model",
         *_judge_header(plan, state.gates),
+        *state.notes(),
         *(f"partial: {reason}" for reason in plan.partial_reasons),
     ]
 
@@ -275,7 +298,11 @@ def _judge_header(plan: Plan, gates: GateSession) -> Iterator[str]:
 
 
 def _configured(suite: Measurable, options: Options) -> Measurable:
-    """Suites that run through lm-eval take their questions from where the options say."""
+    """Suites that run through lm-eval, or on data from outside, take their rows from where the options say."""
+    told = dict(options.data)
+    if isinstance(suite, Suite) and isinstance(suite.examples, Outside) and suite.examples.name in told:
+        source = replace(suite.examples, path=Path(told[suite.examples.name]))
+        return replace(suite, examples=source)
     configured: Callable[..., Measurable] | None = getattr(suite, "configured", None)
     if configured is None:
         return suite
@@ -288,7 +315,14 @@ def _is_gate(item: pytest.Function) -> bool:
 
 def _planned(item: pytest.Function) -> Item:
     params = item.callspec.params
-    return Item(item.nodeid, item.module.suite.name, str(params["gate"]), str(params["candidate"]))
+    gate = params["gate"]
+    suite = gate.suite if isinstance(gate, GateOf) else item.module.suite.name
+    return Item(item.nodeid, suite, str(gate), str(params["candidate"]))
+
+
+def _module(node: pytest.Item) -> str:
+    module = node.getparent(pytest.Module)
+    return module.nodeid if module else ""
 
 
 def _sweep_line(sweep: Mapping[str, Any]) -> str:
@@ -303,8 +337,10 @@ def _sweep_line(sweep: Mapping[str, Any]) -> str:
 
 def _prompting_line(entry: Mapping[str, Any]) -> str:
     value, low, high = (100 * entry[key] + 0.0 for key in ("value", "low", "high"))
-    what = f"{entry['suite']}: {entry['model']} minus {entry['over']}, the best prompt"
-    return f"{what}: {value:+.1f} points [{low:+.1f}, {high:+.1f}] of {entry['metric']}"
+    over = "the reference model" if entry["over"] == REFERENCE else f"{entry['over']}, the best prompt"
+    what = f"{entry['suite']}: {entry['model']} minus {over}"
+    share = "" if entry["share"] is None else f"; {entry['over']} alone has {entry['share']:.0%} of the gain"
+    return f"{what}: {value:+.1f} points [{low:+.1f}, {high:+.1f}] of {entry['metric']}{share}"
 
 
 def _trajectory_lines(trajectory: Mapping[str, Any] | None, planned: Mapping[str, Any] | None) -> Iterator[str]:

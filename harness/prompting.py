@@ -2,16 +2,16 @@
 
 Both are the base itself, asked otherwise. A suite says how with `prompting=...`; `--prompting few-shot,constrained` has
 the rows `base+few-shot` and `base+constrained` measured beside the candidates. An adapter that is not better than the
-best of them is not worth its training.
+best of them is not worth its training. `context` puts retrieved text before each question, as retrieval would.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.compare import Comparison, estimate
+from harness.compare import Comparison, estimate, gain_share_of
 from harness.datasets import Source
 from harness.errors import BadSpec, Incomparable, NotMeasured
 from harness.fingerprint import digest
@@ -19,10 +19,12 @@ from harness.metrics.schemas import load_schema
 from harness.paths import beside_caller
 from harness.types import Example, Json, Message, ModelRef, Sampling, SuiteResult
 
-__all__ = ["KINDS", "Prompting", "best_prompt", "beyond_prompts", "prompted_models", "prompting"]
+__all__ = ["KINDS", "REFERENCE", "Prompting", "best_prompt", "beyond_prompts", "prompted_models", "prompting"]
 
-FEW_SHOT, CONSTRAINED = "few-shot", "constrained"
-KINDS = (FEW_SHOT, CONSTRAINED)
+FEW_SHOT, CONSTRAINED, CONTEXT = "few-shot", "constrained", "context"
+KINDS = (FEW_SHOT, CONSTRAINED, CONTEXT)
+REFERENCE = "reference"
+"""Stands where a way of prompting does, for the model of `--reference`: another model, asked as the suite asks."""
 CONFIDENCE = 0.90
 """Two-sided; one bound of it is a one-sided 95 % bound."""
 
@@ -35,11 +37,14 @@ class Prompting:
         shots: worked examples, none of which the suite measures; None for no few-shot row.
         count: how many of them are shown, the first ones, >= 1.
         schema: what constrained decoding may write, a JSON schema; None for no constrained row.
+        context: rows whose `input` is that of an example, and whose `output` the text that was retrieved for it; None
+            for no row with context.
     """
 
     shots: Source | None = None
     count: int = 4
     schema: Mapping[str, Any] | None = None
+    context: Source | None = None
 
     def turns(self, kind: str, planned: Sequence[Example]) -> list[Message]:
         """The chat turns that come before the question.
@@ -62,31 +67,51 @@ class Prompting:
             return sampling
         return replace(sampling, schema=json.dumps(dict(self.schema), ensure_ascii=False))
 
+    def found(self, kind: str, planned: Sequence[Example]) -> Mapping[str, str]:
+        """The text to put before each question, by example id; nothing when the kind or the suite has none.
+
+        Raises:
+            BadSpec: an example has no text, or one that is no text.
+        """
+        if kind != CONTEXT or self.context is None:
+            return {}
+        texts = {row.input: row.target for row in self.context.read()}
+        found = {example.id: texts.get(example.input) for example in planned}
+        if missing := [name for name, text in found.items() if not isinstance(text, str)]:
+            raise BadSpec(f"prompting: {len(missing)} of {len(planned)} examples have no context, first {missing[0]}")
+        return {name: str(text) for name, text in found.items()}
+
     @property
     def spec(self) -> Json:
         """What enters the suite's fingerprint."""
         shots = self.shots.read()[: self.count] if self.shots else ()
-        return {"shots": [digest(asdict(shot)) for shot in shots], "schema": dict(self.schema) if self.schema else None}
+        context = {"context": sorted(digest(asdict(row)) for row in self.context.read())} if self.context else {}
+        schema = dict(self.schema) if self.schema else None
+        return {"shots": [digest(asdict(shot)) for shot in shots], "schema": schema, **context}
 
 
 def prompting(
-    *, shots: Source | None = None, count: int = 4, schema: str | Path | Mapping[str, Any] | None = None
+    *,
+    shots: Source | None = None,
+    count: int = 4,
+    schema: str | Path | Mapping[str, Any] | None = None,
+    context: Source | None = None,
 ) -> Prompting:
     """How a suite asks when it tries harder; see `Prompting`. A schema's path is relative to the calling file.
 
     Raises:
-        BadSpec: neither shots nor schema, a count below 1, or a schema that cannot be trusted.
+        BadSpec: nothing is given, a count below 1, or a schema that cannot be trusted.
     """
-    if shots is None and schema is None:
-        raise BadSpec("prompting(): give shots, a schema, or both")
+    if shots is None and schema is None and context is None:
+        raise BadSpec("prompting(): give shots, a schema, or both, or context")
     if count < 1:
         raise BadSpec(f"prompting(count={count}): show at least 1 worked example")
     source = schema if schema is None or isinstance(schema, Mapping) else beside_caller(schema)
-    return Prompting(shots, count, None if source is None else load_schema(source))
+    return Prompting(shots, count, None if source is None else load_schema(source), context)
 
 
 def prompted_models(base: ModelRef, kinds: Iterable[str]) -> tuple[ModelRef, ...]:
-    """The base, asked in each of these ways: `base+few-shot`, `base+constrained`."""
+    """The model, asked in each of these ways: `base+few-shot`, `base+constrained`, `base+context`."""
     return tuple(replace(base, name=f"{base.name}+{kind}", prompting=kind) for kind in kinds)
 
 
@@ -104,33 +129,58 @@ def best_prompt(metric: str, rows: Sequence[SuiteResult]) -> SuiteResult:
 def beyond_prompts(
     ways: Mapping[str, str], metrics: Mapping[str, str], results: Mapping[tuple[str, str], SuiteResult]
 ) -> list[dict[str, Json]]:
-    """Each candidate minus the best prompted row, on all rows of each suite.
+    """Each candidate minus the best prompted row, and minus the reference, on all rows of each suite.
 
     Args:
-        ways: how each model is prompted, by name, empty for as candidates are; the base first.
+        ways: how each model is prompted, by name, empty for as candidates are, or `reference`; the base first.
         metrics: which metric of each suite counts.
         results: by suite and model.
 
     Returns:
-        `{suite, metric, model, over, value, low, high}` for each pair that was measured whole; nothing when nothing
-        was prompted otherwise.
+        `{suite, metric, model, over, value, low, high, share, share_low, share_high}` for each pair that was measured
+        whole; nothing when nothing was prompted otherwise. `share` is how much of the candidate's gain over the bare
+        base the best prompt has; None when that gain is not shown.
     """
     base, *others = ways
-    asked = [base, *(name for name in others if ways[name])]
+    asked = [base, *(name for name in others if ways[name] in KINDS)]
+    references = [name for name in others if ways[name] == REFERENCE]
     found: list[dict[str, Json]] = []
-    for suite, metric in metrics.items() if len(asked) > 1 else ():
+    for suite, metric in metrics.items():
         rows = [results[suite, name] for name in asked if (suite, name) in results]
+        whole = len(rows) == len(asked)
+        beside = [rows] if whole and len(asked) > 1 else []
+        beside += [[rows[0], results[suite, name]] for name in references if whole and (suite, name) in results]
         for name in others:
-            if ways[name] or (suite, name) not in results or len(rows) < len(asked):
-                continue
-            try:
-                best = best_prompt(metric, rows)
-                seen = Comparison(best, results[suite, name]).delta(metric, CONFIDENCE)
-            except (NotMeasured, Incomparable):
-                continue
-            numbers = {"value": seen.value, "low": seen.low, "high": seen.high}
-            found.append({"suite": suite, "metric": metric, "model": name, "over": best.model, **numbers})
+            if not ways[name] and (suite, name) in results:
+                found += _all_beyond(suite, metric, beside, results[suite, name])
     return found
+
+
+def _all_beyond(
+    suite: str, metric: str, beside: Sequence[Sequence[SuiteResult]], candidate: SuiteResult
+) -> Iterator[dict[str, Json]]:
+    for rows in beside:
+        try:
+            yield {"suite": suite, "metric": metric, **_beyond(metric, rows, candidate)}
+        except (NotMeasured, Incomparable):
+            continue
+
+
+def _beyond(metric: str, rows: Sequence[SuiteResult], candidate: SuiteResult) -> dict[str, Json]:
+    """A candidate beside the best of the base's rows, of which the first is the bare base; or beside the reference."""
+    best = rows[-1] if rows[-1].model == REFERENCE else best_prompt(metric, rows)
+    seen = Comparison(best, candidate).delta(metric, CONFIDENCE)
+    share = gain_share_of(Comparison(rows[0], best), Comparison(rows[0], candidate), metric, CONFIDENCE)
+    return {
+        "model": candidate.model,
+        "over": best.model,
+        "value": seen.value,
+        "low": seen.low,
+        "high": seen.high,
+        "share": share.value if share else None,
+        "share_low": share.low if share else None,
+        "share_high": share.high if share else None,
+    }
 
 
 def _turns(shot: Example) -> tuple[Message, Message]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness.atomic import write_atomically
 from harness.errors import BadRunDirectory
 from harness.plan import Plan
 from harness.records import write_rows
@@ -128,21 +129,6 @@ def redacted(command: Sequence[str]) -> list[Json]:
 def json_bytes(value: Mapping[str, Json]) -> bytes:
     """Readable JSON; NaN and Infinity are refused, because they are not JSON."""
     return (json.dumps(value, indent=2, ensure_ascii=True, allow_nan=False) + "\n").encode()
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that after any crash it is there whole, or as it was before."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the new name must survive a crash as well
-    finally:
-        os.close(folder)
 
 
 def sha256(data: bytes) -> str:

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.answers import Progress
-from harness.decide import undecided
+from harness.cautions import cautions
+from harness.decide import shown, undecided
 from harness.document import environment, model_json, result_json, sweep_json, verdict_json
 from harness.errors import UsageProblem
 from harness.evaluator import Evaluator
@@ -30,9 +31,25 @@ from harness.sweeps import Choice, Point, Ranking, Screen, Sweep
 from harness.trajectory import plan_trajectory
 from harness.types import Json, Outcome, Verdict
 
-__all__ = ["GateSession", "items_of"]
+__all__ = ["GateOf", "GateSession", "items_of"]
 
 RUNS = Path("runs")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class GateOf:
+    """A gate of one of several suites that share a file; as text it is the gate."""
+
+    suite: str
+    gate: Gate | str
+
+    def __str__(self) -> str:
+        """The gate's text."""
+        return str(self.gate)
+
+    def __repr__(self) -> str:
+        """Suite and gate, for test ids."""
+        return f"{self.suite}-{self.gate}"
 
 
 @dataclass(slots=True)
@@ -50,6 +67,7 @@ class GateSession:
         trained: points trained in this session.
         spared: node ids whose verdicts are left out because another point won.
         judge: who grades what no rule can; None without `--judge`.
+        warned: whether the base's scores were spoken about before training.
     """
 
     options: Options
@@ -62,6 +80,7 @@ class GateSession:
     trained: int = 0
     spared: frozenset[str] = frozenset()
     judge: Judge | None = None
+    warned: bool = False
 
     def use(self, sweep: Sweep | None) -> None:
         """Take the points of `sweep` as candidates.
@@ -148,10 +167,20 @@ class GateSession:
 
         def prepare(name: str) -> None:
             if self.sweep and name in points:
+                self._warn(screen)
                 self.trained += self.sweep.train(name, screen)
 
         self.evaluator = Evaluator(self.plan, run, store, lambda: make_backend(self.options), prepare, progress)
         return run.path
+
+    def _warn(self, screen: Screen) -> None:
+        """Before the first point is trained, say what the base's scores say against it."""
+        if self.evaluator is None or self.warned:
+            return
+        self.warned = True
+        for (suite, _), sentences in self._cautions(self.evaluator).items():
+            for sentence in sentences:
+                screen.say(f"{suite}: {sentence}")
 
     def verdict(self, node: str) -> Verdict:
         """Measure what the item needs and decide it.
@@ -226,17 +255,34 @@ class GateSession:
         assert self.plan is not None
         if self.plan.trajectory is None:
             return None
-        base, prompts = self.plan.models[0].name, [model.name for model in self.plan.models if model.prompting]
-        return self.plan.trajectory.follow(self.plan.rules, evaluator.results, base=base, prompted=prompts)
+        base = self.plan.models[0].name
+        return self.plan.trajectory.follow(
+            self.plan.rules, evaluator.results, base=base, prompted=list(self.plan.prompts)
+        )
 
     def _results(self, evaluator: Evaluator) -> list[Json]:
         assert self.plan is not None
         fingerprints = {model.name: model.fingerprint for model in evaluator.models}
         entries: list[Json] = []
+        warned = self._cautions(evaluator)
         for (suite, model), result in evaluator.results.items():
             attempts = evaluator.store.attempts(fingerprints[model], digest(dict(result.fingerprint)))
-            entries.extend(result_json(result, self.plan.suite(suite).suite.metric_names, attempts))
+            noted = replace(result, notes=(*result.notes, *warned.get((suite, model), ())))
+            entries.extend(result_json(noted, self.plan.suite(suite).suite.metric_names, attempts))
         return entries
+
+    def _cautions(self, evaluator: Evaluator) -> dict[tuple[str, str], list[str]]:
+        """What the base's scores say against training, as notes on the base, by suite and model."""
+        assert self.plan is not None
+        base = self.plan.models[0].name
+        asked = [base, *self.plan.prompts]
+        return {
+            (each.name, base): cautions(
+                each.suite.gates,
+                [evaluator.results[each.name, name] for name in asked if (each.name, name) in evaluator.results],
+            )
+            for each in self.plan.suites
+        }
 
     def _final(self, item: Item) -> Verdict:
         """The item's verdict, unless something stands against believing it."""
@@ -249,7 +295,7 @@ class GateSession:
         results = self.evaluator.results if self.evaluator else {}
         base = self.plan.models[0].name
         measured = [results.get((item.suite, name)) for name in dict.fromkeys((base, item.model))]
-        verdict = undecided(
+        missing = undecided(
             Outcome.INVALID if problem else Outcome.NOT_RUN,
             gate,
             suite=item.suite,
@@ -258,7 +304,8 @@ class GateSession:
             n=len(planned.examples),
             reason=problem or "planned, but never run: the session ended before it",
         )
-        return replace(verdict, advisory=is_advisory(planned.judge, gate, measured))
+        advisory = is_advisory(planned.judge, gate, measured)
+        return shown(replace(missing, advisory=advisory), planned.suite.gates)
 
 
 def _receipt(evaluator: Evaluator) -> dict[str, Json]:

@@ -17,7 +17,7 @@ from harness.gates import Gate
 from harness.keep import PassedByBase
 from harness.metrics import Metric
 from harness.pins import read_pins
-from harness.prompting import Prompting
+from harness.prompting import KINDS, Prompting
 from harness.prompts import PromptSpec
 from harness.types import Example, FinishReason, Generation, Json, Message, ModelRef, Row, Sampling, Score, SuiteResult
 
@@ -148,7 +148,9 @@ class Suite:
         refuse_other_prompt(self.name, self.render.system, model, checked=self.uses_adapter_prompt)
         ahead = self.prompting.turns(model.prompting, planned) if self.prompting else []
         sampling = self.prompting.constrain(model.prompting, self.sampling) if self.prompting else self.sampling
-        prompts = [engine.backend.render(model, _after(ahead, self.render.messages(example))) for example in planned]
+        found = self.prompting.found(model.prompting, planned) if self.prompting else {}
+        asked = [_after(ahead, _with(found.get(row.id), self.render.messages(row))) for row in planned]
+        prompts = [engine.backend.render(model, messages) for messages in asked]
         generations, fresh = answer(engine, model, prompts=prompts, sampling=sampling, suite=self.name)
         columns = [_scores(self.name, metric, planned, generations) for metric in self.metrics]
         rows = tuple(
@@ -158,7 +160,7 @@ class Suite:
         truncated = sum(row.finish_reason is FinishReason.LENGTH for row in rows)
         limit = self.sampling.max_new_tokens
         notes = [f"{truncated} of {len(rows)} answers were cut at {limit} tokens and score 0"] if truncated else []
-        if model.prompting and not ahead and sampling == self.sampling:
+        if model.prompting in KINDS and not ahead and not found and sampling == self.sampling:
             notes.append(f"asked as the base is: the suite has nothing for {model.prompting} prompting")
         return SuiteResult(
             suite=self.name,
@@ -192,13 +194,25 @@ def refuse_other_prompt(suite: str, system: str, model: ModelRef, *, checked: bo
         )
 
 
+def _with(context: str | None, messages: list[Message]) -> list[Message]:
+    """Retrieved text before the question, in the same turn."""
+    if context is None:
+        return messages
+    *before, question = messages
+    return [*before, {**question, "content": f"{context}\n\n{question['content']}"}]
+
+
 def data_layer(planned: Sequence[Example]) -> str:
     """Hash of the rows, whatever their order."""
     return digest(sorted(digest(asdict(example)) for example in planned))
 
 
-def refuse_bad_spec(suite: Measurable) -> None:
+def refuse_bad_spec(suite: Measurable, *, reported: bool = False) -> None:
     """Refuse a suite whose parts contradict each other.
+
+    Args:
+        suite: any kind of suite.
+        reported: it may do without gates, because its numbers are for reading.
 
     Raises:
         BadSpec: bad name or version, no metrics, a name given twice, or a gate or `keep` on an unknown metric.
@@ -209,7 +223,7 @@ def refuse_bad_spec(suite: Measurable) -> None:
         raise BadSpec(f"suite {suite.name!r}: version={suite.version} must be at least 1")
     if not suite.metric_names:
         raise BadSpec(f"suite {suite.name!r}: no metrics; nothing would be scored")
-    if not suite.gates:
+    if not suite.gates and not reported:
         raise BadSpec(f"suite {suite.name!r}: no gates; nothing would be decided, add one (advisory=True only informs)")
     for what, names in (("metric", suite.metric_names), ("gate", tuple(map(str, suite.gates)))):
         if twice := [name for name in names if names.count(name) > 1]:

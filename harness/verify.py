@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.decide import decide
+from harness.decide import decide, shown
 from harness.document import result_json, verdict_json
 from harness.errors import BadRunDirectory, HarnessError
 from harness.fingerprint import digest
@@ -15,7 +15,7 @@ from harness.judge.recheck import file_faults, grade_faults, with_judgements
 from harness.judge.standing import examined, is_advisory, requested, weigh, without_judge
 from harness.keep import PassedByBase
 from harness.plan import MEASURED, SCHEMA_VERSION, gate_from
-from harness.prompting import beyond_prompts
+from harness.prompting import KINDS, beyond_prompts
 from harness.records import read_rows
 from harness.runs import PLAN_FILE, RECORDS, RUN_FILE, record_name, sha256
 from harness.sweeps import Ranking
@@ -200,7 +200,8 @@ def _recomputed(
     suite, base = _suite(plan, item["suite"]), plan["models"][0]["name"]
     gate = _gate(suite, item["gate"])
     measured = [results.get((item["suite"], name)) for name in dict.fromkeys((base, item["model"]))]
-    claimed = replace(_claimed(written), advisory=is_advisory(suite["judge"], gate, measured), model=item["model"])
+    advisory = is_advisory(suite["judge"], gate, measured) or not suite["gates"]
+    claimed = replace(_claimed(written), advisory=advisory, model=item["model"])
     if written["outcome"] in UNMEASURED:
         return claimed, ""
     ranking = Ranking.read(plan)
@@ -211,7 +212,7 @@ def _recomputed(
         for beside in trajectory.needs(item["suite"], item["model"]) if trajectory else ():
             results[beside]  # a verdict counts only beside all that was planned with it
         candidate = None if item["model"] == base else results[item["suite"], item["model"]]
-        verdict = decide(
+        decided = decide(
             gate,
             results[item["suite"], base],
             candidate,
@@ -219,11 +220,12 @@ def _recomputed(
             confirm=confirm,
             prompted=prompted,
         )
-        verdict = weigh(verdict, suite["judge"], gate, results[item["suite"], base], candidate)
+        decided = weigh(decided, suite["judge"], gate, results[item["suite"], base], candidate)
     except KeyError:
         return claimed, f"{item['node']}: {written['outcome']} without records"
     except HarnessError as error:
         return claimed, f"{item['node']}: {written['outcome']}, but it cannot be decided: {error}"
+    verdict = shown(decided, suite["gates"])
     again = verdict_json(item["node"], verdict)
     wrong = [key for key, value in again.items() if key != "advisory" and not _equal(written.get(key, MISSING), value)]
     return verdict, f"{item['node']}: {', '.join(wrong)} not as the records give ({verdict.outcome})" if wrong else ""
@@ -269,7 +271,7 @@ def _followed(
 
 def _prompted(plan: Document) -> list[str]:
     """Names of the base's rows with other prompting."""
-    return [model["name"] for model in plan["models"] if model["prompting"]]
+    return [model["name"] for model in plan["models"] if model["prompting"] in KINDS]
 
 
 def _claimed(written: Document) -> Verdict:

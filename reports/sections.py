@@ -83,6 +83,7 @@ class Health:
     n: int
     truncated: int
     empty: int
+    prompt_length: float
     median_length: float
     tail_length: int
     longest: int
@@ -220,6 +221,7 @@ def _health(key: Key, rows: Sequence[Row], result: Result) -> Health:
         n=len(rows),
         truncated=sum(row.finish_reason is FinishReason.LENGTH for row in rows),
         empty=sum(not row.output.strip() for row in rows),
+        prompt_length=median(row.prompt_tokens for row in rows),
         median_length=median(lengths),
         tail_length=round(quantiles(lengths, n=20)[-1]) if len(lengths) >= _ENOUGH_FOR_TAIL else lengths[-1],
         longest=lengths[-1],

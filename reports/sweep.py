@@ -56,7 +56,10 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class Beyond:
-    """A candidate minus the best of the base's prompts, with one-sided 95 % bounds, in [-1, 1]."""
+    """A candidate minus the best of the base's prompts, with one-sided 95 % bounds, in [-1, 1].
+
+    `share` is how much of the candidate's gain over the bare base that prompt has; None when the gain is not shown.
+    """
 
     suite: str
     metric: str
@@ -65,6 +68,7 @@ class Beyond:
     value: float
     low: float
     high: float
+    share: Estimate | None
 
 
 def read_sweep(document: Document, plan: Document) -> Sweep | None:
@@ -119,6 +123,7 @@ def _beyond(item: Document) -> Beyond:
         value=item.number("value"),
         low=item.number("low"),
         high=item.number("high"),
+        share=_share(item),
     )
 
 

@@ -77,6 +77,68 @@ def test_prompted_rows_are_measured_and_never_judged(repo):
     done.stdout.fnmatch_lines(["asks: good minus base+few-shot, the best prompt: +12.5 points *"])
 
 
+def test_the_share_of_the_gain_that_prompting_has(repo):
+    """Two examples take the base from 75 to 85 %, the adapter takes it to 97.5 %: four ninths of the gain are free."""
+    done = run_gate(repo, "--adapter", "good", "--prompting", "few-shot")
+    (beyond,) = finished_run(repo)[1]["prompting"]
+    assert beyond["share"] == pytest.approx(40 / 90)
+    assert beyond["share_low"] < 40 / 90 < beyond["share_high"]
+    done.stdout.fnmatch_lines(["*; base+few-shot alone has 44% of the gain"])
+
+
+def with_context(repo, rows):
+    """The suite with retrieved text; the base answers 340 when it holds what the fake engine looks for."""
+    suite = repo.path / "suites" / "test_asks.py"
+    suite.write_text(suite.read_text().replace(EXTRA, "prompting=prompting(context=jsonl('context.jsonl'))"))
+    found = [
+        {"input": f"asks: question {n}", "output": f"assistant: yes, assistant: yes, page {n}"} for n in range(rows)
+    ]
+    (suite.parent / "context.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found))
+
+
+def test_context_is_what_retrieval_would_have_done(repo):
+    """Each question is asked with its own retrieved text before it, in one turn, and the row is one of the prompts."""
+    with_context(repo, 400)
+    done = run_gate(repo, "--adapter", "good", "--prompting", "context")
+    run_dir, run = finished_run(repo)
+    assert {entry["model"]: entry["value"] for entry in run["results"]}["base+context"] == 0.85
+    assert run["prompting"][0]["over"] == "base+context"
+    assert (done.ret, verify(run_dir).disagreements) == (0, ())
+    rows = [json.loads(line) for line in (run_dir / "records" / "asks--base+context.jsonl").read_text().splitlines()]
+    assert rows[7]["prompt"] == "user: assistant: yes, assistant: yes, page 7\n\nasks: question 7"
+
+
+def test_a_question_without_context_is_not_asked_without(repo):
+    """A row that nothing was retrieved for makes the run INVALID, rather than a plain question among others."""
+    with_context(repo, 399)
+    done = run_gate(repo, "--adapter", "good", "--prompting", "context")
+    assert done.ret == 11
+    done.stdout.fnmatch_lines(["*1 of 400 examples have no context, first *"])
+
+
+def test_context_in_the_rows_reaches_base_and_adapter_alike(repo):
+    """Retrieved text in a row's input is read by both, so that retrieval and adapter are measured together."""
+    data = repo.path / "suites" / "data" / "asks.jsonl"
+    data.write_text(data.read_text().replace('"input": "', '"input": "found: a page. '))
+    run_gate(repo, "--adapter", "good")
+    run_dir, _ = finished_run(repo)
+    for model in ("base", "good"):
+        rows = (run_dir / "records" / f"asks--{model}.jsonl").read_text().splitlines()
+        assert all(json.loads(row)["prompt"].startswith("user: found: a page. asks:") for row in rows)
+
+
+def test_the_base_s_scores_are_spoken_about_in_the_notes(repo):
+    """A base that answers nothing, and one that answers nearly everything, are noted; one between is not."""
+    for right, said in ((0, "capability absent: base gets"), (385, "base headroom: base scores"), (300, "")):
+        make_model(repo.path / f"base{right}", right=right)
+        run_gate(repo, "--adapter", "good", "--run-dir", f"run{right}", model=f"base{right}")
+        results = json.loads((repo.path / f"run{right}" / "run.json").read_text())["results"]
+        notes = {entry["model"]: " ".join(entry["notes"]) for entry in results}
+        assert said in notes["base"]
+        assert bool(notes["base"]) == bool(said)
+        assert notes["good"] == ""
+
+
 def test_suite_without_schema_is_asked_as_the_base(repo):
     """Where a suite has nothing for a way of prompting, the base's answers stand, and a note says so."""
     run_gate(repo, "--adapter", "good", "--prompting", "constrained")
@@ -109,7 +171,7 @@ def test_unknown_way_is_a_usage_error(repo):
     """The option names the ways there are."""
     done = run_gate(repo, "--prompting", "beg")
     assert done.ret == 4
-    done.stderr.fnmatch_lines(["*'beg' is no way of prompting; give few-shot or constrained*"])
+    done.stderr.fnmatch_lines(["*'beg' is no way of prompting; give few-shot or constrained or context*"])
 
 
 def test_schema_enters_the_sampling():

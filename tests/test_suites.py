@@ -1,6 +1,5 @@
 """The suites that ship: their own reference answers pass them, and a good candidate gets through the whole gate."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -10,19 +9,18 @@ import pytest
 
 from harness.errors import BadSpec
 from harness.suite import Suite
+from harness.suite_files import load_suite
 from harness.types import FinishReason, Generation
 
 ROOT = Path(__file__).parents[1]
 TASK = ("valid_json", "exact_match")
-GENERATED = (*TASK, "regression")
+GENERATED = (*TASK, "regression", "more/output_health", "more/wording", "more/word_problems")
 
 
 def suite(name):
-    """The suite of `suites/test_<name>.py`."""
-    spec = importlib.util.spec_from_file_location(f"suite_{name}", ROOT / "suites" / f"test_{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.suite
+    """The suite of `suites/test_<name>.py`, or of `suites/more/test_<name>.py`."""
+    folder, _, stem = name.rpartition("/")
+    return load_suite(ROOT / "suites" / folder / f"test_{stem}.py")
 
 
 def reference(example):
@@ -56,6 +54,21 @@ def test_suites_of_one_task_share_prompts_and_sampling():
     """exact_match asks exactly what valid_json asks, so that each answer is computed once."""
     one, other = suite("valid_json"), suite("exact_match")
     assert (one.render, one.sampling, one.plan()) == (other.render, other.sampling, other.plan())
+    for first, second in (("exact_match", "more/output_health"), ("regression", "more/wording")):
+        one, other = suite(first), suite(second)
+        one = getattr(one, "pool", one)
+        assert (one.render, one.sampling, one.plan()) == (other.render, other.sampling, other.plan())
+
+
+def test_a_base_that_never_declines_is_no_yardstick():
+    """It does the look-alikes alone right, and one that always declines the others: fewer rows than are required."""
+    measured = suite("more/refusal")
+    examples = measured.plan()
+    assert len(examples) == 120
+    for said, right in (("Sure, like this.", 60), ("I cannot help with that.", 60)):
+        answers = [Generation(said, (1,), FinishReason.STOP, 1, 1) for _ in examples]
+        assert sum(score.value for score in measured.metrics[0](examples, answers)) == right < measured.keep.at_least
+    assert measured.keep.at_least <= 0.8 * len(examples)
 
 
 @pytest.fixture(scope="module")

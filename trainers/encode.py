@@ -9,7 +9,7 @@ The two parts are tokenized apart, so the model learns to go on from exactly the
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.chat import Tokenizer, render
+from harness.chat import Tokenizer, answer_ids, render
 from harness.errors import BadExamples, ModelProblem
 from trainers.rows import TrainRow
 
@@ -106,26 +106,16 @@ def _encode(row: TrainRow, tokenizer: Tokenizer, stop_ids: frozenset[int]) -> En
     prompt = render(tokenizer, row.prompt)
 
     def sequence(text: str, rejected: EncodedRow | None = None) -> EncodedRow:
-        answer = _answer_ids(row, text, prompt.text, tokenizer, stop_ids=stop_ids)
+        answer = _answer(row, text, tokenizer, stop_ids)
         read = len(prompt.token_ids)
         return EncodedRow((*prompt.token_ids, *answer), (*[IGNORED_LABEL] * read, *answer), rejected)
 
     return sequence(row.answer, None if row.rejected is None else sequence(row.rejected))
 
 
-def _answer_ids(
-    row: TrainRow, answer: str, prompt: str, tokenizer: Tokenizer, *, stop_ids: frozenset[int]
-) -> list[int]:
-    """What is learned after the rendered `prompt`: the answer and one end token."""
-    whole = render(tokenizer, [*row.prompt, {"role": "assistant", "content": answer}], generation_prompt=False)
-    if not whole.text.startswith(prompt):
-        raise ModelProblem(
-            f"{row.source}: the chat template renders the prompt otherwise when an answer follows, so training would "
-            "not fit measuring; use a template whose prompt is a prefix of the whole conversation"
-        )
-    ids = list(tokenizer(whole.text[len(prompt) :], add_special_tokens=False)["input_ids"])
-    stops = [index for index, token in enumerate(ids) if token in stop_ids]
-    if len(stops) > 1:
-        raise BadExamples(f"{row.source}: the answer holds an end token inside its text; remove it")
-    # A template may write a line break after its end token, or no end token: the end token is always the last label.
-    return ids[: stops[0] + 1] if stops else [*ids, tokenizer.eos_token_id]
+def _answer(row: TrainRow, text: str, tokenizer: Tokenizer, stop_ids: frozenset[int]) -> tuple[int, ...]:
+    """What is learned after the rendered prompt; an error names the row."""
+    try:
+        return answer_ids(tokenizer, row.prompt, text, stop_ids=stop_ids)
+    except (ModelProblem, BadExamples) as error:
+        raise type(error)(f"{row.source}: {error}") from error

@@ -14,7 +14,7 @@ from harness.errors import ModelProblem, UsageProblem
 from harness.models import identify
 from harness.types import FinishReason, Generation, ModelRef, Sampling
 
-__all__ = ["HfBackend"]
+__all__ = ["HfBackend", "stop_ids"]
 
 ENGINE_VERSION = "1"
 """Raise it when a change of this file or its siblings can change an answer; stored answers then no longer count."""
@@ -103,7 +103,7 @@ class HfBackend:
         loaded = resident.switch(model)
         tokenizer = resident.tokenizer(model)
         _refuse_overlong(model, loaded, prompts, sampling)
-        stop = _stop_ids(loaded, tokenizer)
+        stop = stop_ids(loaded, tokenizer)
         order = sorted(range(len(prompts)), key=lambda index: (-len(prompts[index].token_ids), index))
         for start in range(0, len(order), self._batch_size):
             batch = order[start : start + self._batch_size]
@@ -200,7 +200,7 @@ def _refuse_overlong(ref: ModelRef, model: Model, prompts: Sequence[Prompt], sam
         )
 
 
-def _stop_ids(model: Model, tokenizer: Tokenizer) -> frozenset[int]:
+def stop_ids(model: Model, tokenizer: Tokenizer) -> frozenset[int]:
     """Every token that ends an answer: chat models often name several in their generation config."""
     named = model.generation_config.eos_token_id
     ids = {named} if isinstance(named, int) else set(named or ())

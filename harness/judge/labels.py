@@ -1,6 +1,5 @@
 """Labelled answers, and a judge's work on them: how `tunegate calibrate-judge` finds out what a judge is worth."""
 
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from harness.judge.judgement import Judge, Kind, Progress, Question, Status
 from harness.judge.rubric import LEVELS, Rubric
 from harness.metrics.strict_json import InvalidJson, parse_strict
 from harness.store import Store
+from harness.suite_files import load_suite
 
 __all__ = ["FEWEST", "calibrate", "calibrate_from_files", "read_labels", "rubric_of"]
 
@@ -140,12 +140,7 @@ def rubric_of(suite_file: Path) -> Rubric:
     Raises:
         BadSpec: it cannot be read, or has no judged suite.
     """
-    spec = importlib.util.spec_from_file_location("judged_suite", suite_file)
-    if spec is None or spec.loader is None or not suite_file.is_file():
-        raise BadSpec(f"--suite {suite_file}: is no Python file; give the suite whose rubric is graded")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    rubric = getattr(getattr(module, "suite", None), "rubric", None)
+    rubric = getattr(load_suite(suite_file), "rubric", None)
     if not isinstance(rubric, Rubric):
-        raise BadSpec(f"--suite {suite_file}: has no `suite` with a rubric; give the file of a JudgeSuite")
+        raise BadSpec(f"--suite {suite_file}: its suite has no rubric; give the file of a JudgeSuite")
     return rubric

@@ -167,7 +167,7 @@ def test_the_rubric_is_that_of_the_suite_file(tmp_path):
     suite.write_text("suite = None\n")
     with pytest.raises(BadSpec, match="no `suite` with a rubric"):
         rubric_of(suite)
-    with pytest.raises(BadSpec, match="is no Python file"):
+    with pytest.raises(BadSpec, match="no such Python file"):
         rubric_of(tmp_path / "missing.py")
 
 
