@@ -153,6 +153,15 @@ def audit(  # noqa: PLR0913  # one parameter for each option
     difficulty_tries: Annotated[
         int, typer.Option(min=1, help="Answers to each row; one is greedy, several sampled.")
     ] = 4,
+    judge: Annotated[str, typer.Option(help="Who grades the answers: URL#model, hf:PATH or embedded.")] = "",
+    judge_suite: Annotated[Path, typer.Option(help="Suite file whose rubric is graded.")] = Path(
+        "suites/test_judge.py"
+    ),
+    judge_rows: Annotated[int, typer.Option(min=1, help="Rows that are graded, a seeded sample.")] = 100,
+    judge_calls: Annotated[int | None, typer.Option(min=1, help="Most requests to an endpoint.")] = None,
+    judge_budget: Annotated[float | None, typer.Option(min=1e-9, help="Most money to spend.")] = None,
+    judge_prices: Annotated[Path | None, typer.Option(help="TOML file of prices for a million tokens.")] = None,
+    store: Annotated[Path, typer.Option(help="Where a judge's replies are kept.")] = Path(".tunegate"),
 ) -> None:
     """Look at training rows before anything is trained: duplicates, conflicts, leaks into suites, schema, lengths.
 
@@ -160,12 +169,14 @@ def audit(  # noqa: PLR0913  # one parameter for each option
     for malformed, empty, leak, duplicate (exact), conflict, schema, group, prompt, template and special; all other
     kinds inform. Nothing is changed or deleted.
     """
-    from harness.audit import MAX_LENGTH, Asked, Request, parse_limits, system_text, write_json
+    from harness.audit import MAX_LENGTH, Asked, Graders, Request, parse_limits, system_text, write_json
     from harness.audit import audit as look
+    from harness.judge import JudgeSettings
     from reports.audit_page import write_audit
     from reports.audit_terminal import print_audit
 
     try:
+        settings = JudgeSettings(judge, judge_calls, judge_budget, str(judge_prices) if judge_prices else None)
         words = [*(["truncated=0"] if max_length else []), *(limit or ())]
         request = Request(
             data=data,
@@ -177,6 +188,7 @@ def audit(  # noqa: PLR0913  # one parameter for each option
             system=system_text(system_file),
             limits=parse_limits(words),
             asked=Asked(model, difficulty_suite, difficulty_rows, difficulty_tries) if difficulty else None,
+            graders=Graders(settings, judge_suite, judge_rows, store) if judge else None,
         )
         found = look(request)
         for path, write in ((json_file, write_json), (html_file, write_audit)):
@@ -184,7 +196,7 @@ def audit(  # noqa: PLR0913  # one parameter for each option
                 write(found, path)
     except HarnessError as error:
         typer.echo(f"tunegate: {error}", err=True)
-        raise typer.Exit(2) from None
+        raise typer.Exit(BUDGET if isinstance(error, BudgetSpent) else 2) from None
     print_audit(found, file=sys.stdout)
     raise typer.Exit(1 if found.broken else 0)
 

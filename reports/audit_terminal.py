@@ -78,6 +78,12 @@ def _lines(found: Audit) -> Iterator[tuple[str, str]]:
         whole = measured.whole
         shares = f"{percent(whole.easy)} easy, {percent(whole.medium)} medium, {percent(whole.hard)} hard"
         yield "difficulty", f"{shares}; {measured.metric} of {measured.model} on {count(whole.rows)} rows"
+    if graded := found.quality:
+        worth = "" if graded.trusted else "; not calibrated, so this only informs"
+        yield (
+            "quality",
+            f"{count(len(graded.low))} of {count(graded.rows)} rows poor, says {_text(graded.judge)}{worth}",
+        )
 
 
 def _findings(found: Audit) -> Iterator[Text]:

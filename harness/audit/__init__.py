@@ -4,6 +4,7 @@ from harness.audit.difficulty import Asked
 from harness.audit.document import as_json, write_json
 from harness.audit.findings import KINDS, LIMITS, Finding, parse_limits
 from harness.audit.inspection import MAX_LENGTH, Audit, Request, audit, system_text
+from harness.audit.quality import Graders
 
 __all__ = [
     "KINDS",
@@ -12,6 +13,7 @@ __all__ = [
     "Asked",
     "Audit",
     "Finding",
+    "Graders",
     "Request",
     "as_json",
     "audit",

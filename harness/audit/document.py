@@ -56,6 +56,7 @@ def as_json(found: Audit) -> dict[str, Json]:
         "provenance": {name: list(each) for name, each in found.provenance.items()},
         "production": dict(found.production) if found.production else None,
         "difficulty": asdict(found.difficulty) if found.difficulty else None,
+        "quality": asdict(found.quality) if found.quality else None,
         "review": [asdict(each) for each in found.review],
         "findings": [
             {"kind": each.kind, "rows": list(each.rows), "how": each.how, "message": each.message, **each.details}

@@ -30,6 +30,7 @@ KINDS: Mapping[str, str] = {
     "imbalance": "nearly all rows have one value or tag",
     "drift": "the lengths are not those of production",
     "provenance": "training rows and a suite come from one source",
+    "quality": "a judge gives the answer one of the two lowest grades",
     "unmatched": "the answers fit no suite that was given",
 }
 """Every kind, and what it means."""

@@ -18,6 +18,7 @@ from harness.audit.findings import LIMITS, Finding, broken, in_order, rows_by_ki
 from harness.audit.groups import crossing, one_source
 from harness.audit.held_out import HeldOut, held_out, provenance_of, schemas_of
 from harness.audit.leakage import Leaks, leaks
+from harness.audit.quality import Graders, Quality, quality
 from harness.audit.rows import Row, read_rows
 from harness.audit.side import Side
 from harness.audit.texts import Array
@@ -52,6 +53,7 @@ class Request:
         system: system turn of rows that have none.
         limits: rows of each kind that are tolerated.
         asked: how difficulty is measured; None where it is not.
+        graders: who grades the answers; None where nobody does.
     """
 
     data: Path
@@ -63,6 +65,7 @@ class Request:
     system: str = ""
     limits: Mapping[str, int] = field(default_factory=lambda: dict(LIMITS))
     asked: Asked | None = None
+    graders: Graders | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ class Audit:
         provenance: where this file's rows and those of each suite are said to come from.
         production: how lengths compare, when a sample was given.
         difficulty: when it was asked for.
+        quality: what a judge makes of the answers, when one was asked.
         review: rows that were drawn for a person to read.
         findings: all of them, in the order of `KINDS`, then of rows.
     """
@@ -110,6 +114,7 @@ class Audit:
     provenance: Mapping[str, tuple[str, ...]]
     production: Mapping[str, Json] | None
     difficulty: Difficulty | None
+    quality: Quality | None
     review: tuple[templates.Reviewed, ...]
     findings: tuple[Finding, ...]
 
@@ -168,6 +173,12 @@ def _audit(request: Request, backend: Backend | None) -> Audit:
     counted, characters = rendered.lengths, lengths.characters(rows)
     production, drifted = _production(request.production, characters["question"])
     columns, tagged = labels.fields(rows), labels.tags(rows)
+    graded, poor = quality(rows, request.graders) if request.graders else (None, [])
+    if graded and not graded.trusted and "quality" in request.limits:
+        raise UsageProblem(
+            f"--limit quality: judge {graded.judge} has not been shown to agree with labels, so its grades only "
+            "inform; calibrate it with `tunegate calibrate-judge`, or leave the limit out"
+        )
     found = [
         *malformed,
         *compared.findings,
@@ -175,6 +186,7 @@ def _audit(request: Request, backend: Backend | None) -> Audit:
         *lengths.truncated(rows, counted, request.max_length),
         *lengths.outliers(rows, characters, "characters"),
         *drifted,
+        *poor,
         *labels.imbalance([*columns, *([tagged] if tagged else [])], len(rows)),
     ]
     return Audit(
@@ -196,6 +208,7 @@ def _audit(request: Request, backend: Backend | None) -> Audit:
         provenance={request.data.name: compared.sources, **{each.name: each.provenance for each in held}},
         production=production,
         difficulty=_difficulty(rows, held, request.asked, backend) if request.asked else None,
+        quality=graded,
         review=rendered.review,
         findings=in_order(found),
     )

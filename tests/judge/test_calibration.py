@@ -165,7 +165,7 @@ def test_the_rubric_is_that_of_the_suite_file(tmp_path):
     suite.write_text(SUITE.format(gates='Gate("judge", max_drop=0.2)'))
     assert rubric_of(suite) == RUBRIC
     suite.write_text("suite = None\n")
-    with pytest.raises(BadSpec, match="no `suite` with a rubric"):
+    with pytest.raises(BadSpec, match="defines no `suite`"):
         rubric_of(suite)
     with pytest.raises(BadSpec, match="no such Python file"):
         rubric_of(tmp_path / "missing.py")
