@@ -7,10 +7,11 @@ from harness.compare import Comparison
 from harness.errors import NotMeasured
 from harness.gates import Gate, measured
 from harness.prompting import best_prompt
+from harness.sequential import check_in_order
 from harness.sweeps import confirm_half
 from harness.types import Outcome, SuiteResult, Verdict
 
-__all__ = ["decide", "undecided"]
+__all__ = ["decide", "undecided", "with_unused"]
 
 
 def decide(
@@ -44,10 +45,12 @@ def decide(
     if gate is None:
         return measured(base, chance=chance)
     if candidate is None:
-        return gate.check_result(base)
+        return check_in_order(gate, base, base) if gate.sequential else gate.check_result(base)
     sound = measured(base, chance=chance)
     if sound.observed is not None and sound.observed.high < chance:
         raise NotMeasured(f"suite {base.suite!r}: the base is no yardstick: {sound.reason}")
+    if gate.sequential:
+        return check_in_order(gate, base, candidate)
     if gate.over == "base":
         return gate.check(Comparison(base, candidate))
     best = best_prompt(gate.metric, [base, *prompted])
@@ -56,6 +59,13 @@ def decide(
     return replace(
         verdict, reason=f"over {best.model}, the best of {1 + len(prompted)} prompts: {verdict.reason}{worth}"
     )
+
+
+def with_unused(verdict: Verdict, unused: int) -> Verdict:
+    """The verdict, saying where it is INCONCLUSIVE that so many rows of the suite were left out by `--limit`."""
+    if verdict.outcome is not Outcome.INCONCLUSIVE or not unused:
+        return verdict
+    return replace(verdict, reason=f"{verdict.reason}; {unused} rows of the suite are unused, drop --limit")
 
 
 def undecided(  # noqa: PLR0913  # the fields of a verdict that is not there

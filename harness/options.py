@@ -56,6 +56,7 @@ class Options:
     mmlu_dir: str | None
     mmlu_revision: str | None
     mmlu_fewshot: int
+    on_inconclusive: str
     run_dir: Path | None
     store: Path
 
@@ -73,10 +74,12 @@ class Options:
         return options
 
     def spec(self) -> dict[str, Json]:
-        """What enters the plan: everything but where the run and the store lie."""
+        """What enters the plan: everything but where the run and the store lie, and what follows from the outcome."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         lists: dict[str, Json] = {name: list(values.pop(name)) for name in LISTS}
-        return {name: value for name, value in values.items() if name not in {"run_dir", "store"}} | lists
+        return {
+            name: value for name, value in values.items() if name not in {"run_dir", "store", "on_inconclusive"}
+        } | lists
 
 
 def add_options(parser: "pytest.Parser") -> None:
@@ -197,6 +200,12 @@ def add_options(parser: "pytest.Parser") -> None:
         help="the real mmlu task from the Hub at this commit (40 hex digits) instead of the suite's own questions",
     )
     add("mmlu-fewshot", default=0, type=fewshot, metavar="K", help="worked examples before each question (default: 0)")
+    add(
+        "on-inconclusive",
+        default="fail",
+        choices=("fail", "warn"),
+        help="whether a run that cannot decide ends with exit code 10 (fail, default) or is only said to (warn)",
+    )
     add(
         "run-dir",
         default=None,

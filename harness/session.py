@@ -21,6 +21,7 @@ from harness.options import Options, make_backend, models, prompted
 from harness.plan import MEASURED, SCHEMA_VERSION, Item, Plan, plan_ranking, plan_suite, system_text
 from harness.prompting import beyond_prompts
 from harness.runs import PLAN_FILE, RECORDS, RunDirectory, new_run_path, sha256
+from harness.seeds import seed_claims
 from harness.store import Store
 from harness.suite import Measurable
 from harness.sweeps import Choice, Point, Ranking, Screen, Sweep
@@ -159,6 +160,12 @@ class GateSession:
                 return item
         raise UsageProblem(f"{node}: is not in the plan; `check` belongs in a test that takes gate and check")
 
+    @property
+    def undecided(self) -> frozenset[str]:
+        """Node ids of the items that were measured and could not be decided, and have nothing else against them."""
+        found = (node for node, verdict in self.verdicts.items() if verdict.outcome is Outcome.INCONCLUSIVE)
+        return frozenset(node for node in found if node not in self.problems)
+
     def abandon(self) -> None:
         """Leave the run unfinished: no receipt, and the same command continues it."""
         assert self.evaluator is not None
@@ -184,16 +191,17 @@ class GateSession:
             "models": [model_json(model) for model in evaluator.models],
             "results": self._results(evaluator),
             "verdicts": [verdict_json(item.node, final) for item, final in zip(self.plan.items, verdicts, strict=True)],
+            "aa": self._noise(evaluator),
             "trained": self.trained,
             "prompting": beyond_prompts(
                 self.plan.ways,
                 {planned.name: planned.suite.metric_names[0] for planned in self.plan.suites if planned.suite.gates},
                 evaluator.results,
             ),
-            "sweep": sweep_json(choice, self.plan.points) if choice else None,
+            "sweep": self._sweep(choice),
             "trajectory": self._followed(evaluator),
-            "receipt": _receipt(evaluator),
         }
+        document["receipt"] = _receipt(evaluator, document["aa"])
         run.finish(document)
         evaluator.store.close()
         self.finished = document
@@ -206,6 +214,14 @@ class GateSession:
         self.spared = frozenset(item.node for item, before, after in changed if before.advisory != after.advisory)
         return settled
 
+    def _sweep(self, choice: Choice | None) -> Json:
+        assert self.plan is not None
+        assert self.evaluator is not None
+        if choice is None or self.plan.ranking is None:
+            return None
+        claims = seed_claims(self.plan.points, self.plan.ranking, self.evaluator.results)
+        return sweep_json(choice, self.plan.points, claims)
+
     def _followed(self, evaluator: Evaluator) -> Json:
         assert self.plan is not None
         if self.plan.trajectory is None:
@@ -213,13 +229,27 @@ class GateSession:
         base, prompts = self.plan.models[0].name, [model.name for model in self.plan.models if model.prompting]
         return self.plan.trajectory.follow(self.plan.rules, evaluator.results, base=base, prompted=prompts)
 
+    def _noise(self, evaluator: Evaluator) -> Json:
+        """By suite, what the base did against itself when `tunegate aa` asked; null where it did not."""
+        assert self.plan is not None
+        found = {suite.name: evaluator.noise(suite.name) for suite in self.plan.suites if suite.suite.gates}
+        return {name: None if noise is None else [each.spec() for each in noise] for name, noise in found.items()}
+
     def _results(self, evaluator: Evaluator) -> list[Json]:
         assert self.plan is not None
         fingerprints = {model.name: model.fingerprint for model in evaluator.models}
         entries: list[Json] = []
         for (suite, model), result in evaluator.results.items():
-            attempts = evaluator.store.attempts(fingerprints[model], digest(dict(result.fingerprint)))
-            entries.extend(result_json(result, self.plan.suite(suite).suite.metric_names, attempts))
+            planned, asked = self.plan.suite(suite), digest(dict(result.fingerprint))
+            entries.extend(
+                result_json(
+                    result,
+                    planned.suite.metric_names,
+                    attempts=evaluator.store.attempts(fingerprints[model], asked),
+                    tried=evaluator.store.tried(asked),
+                    unread=0 if planned.suite.keep else len(planned.examples) - len(result.rows),
+                )
+            )
         return entries
 
     def _final(self, item: Item) -> Verdict:
@@ -241,12 +271,13 @@ class GateSession:
         )
 
 
-def _receipt(evaluator: Evaluator) -> dict[str, Json]:
+def _receipt(evaluator: Evaluator, aa: Json) -> dict[str, Json]:
     """What must still be true of the files when somebody verifies the run."""
     records: dict[str, Json] = {f"{RECORDS}/{name}": asdict(file) for name, file in sorted(evaluator.records.items())}
     return {
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "plan_sha256": sha256((evaluator.run.path / PLAN_FILE).read_bytes()),
+        "aa_sha256": digest(aa),
         "records": records,
     }
 
