@@ -163,8 +163,9 @@ def test_a_gate_decides_what_power_says(tmp_path):
     from harness.stats import tango
     from harness.types import Outcome
 
-    gate = Gate("m", max_drop=0.05)
-    said = the_gate(tmp_path, "max_drop=0.05", 200, discordance=0.1).power
-    tables = np.random.default_rng(1).multinomial(200, [0.05, 0.05, 0.9], size=500)
+    gate = Gate("m", min_gain=0.05)
+    said = the_gate(tmp_path, "min_gain=0.05", 200, discordance=0.2).power  # of a true gain of 10 points
+    tables = np.random.default_rng(1).multinomial(200, [0.15, 0.05, 0.8], size=500)
     passed = [gate.outcome(Finding(tango(int(b), int(c), 200, 0.90), int(b), int(c))) for b, c, _ in tables]
     assert np.mean([outcome is Outcome.PASS for outcome in passed]) == pytest.approx(said, abs=0.07)
+    assert said > 0.3
