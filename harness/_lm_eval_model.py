@@ -1,6 +1,7 @@
 """The model that lm-eval is given: it answers from the store, and asks the model in memory for the rest."""
 
 import math
+import random
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ class StoredModel:
         if not unknown:
             return
         scorer = _Scorer(self._engine.backend.loaded(self._model), self._model.name)
-        for chunk in _chunks(asked, scorer.batch_size * _BATCHES_A_CHUNK):
+        for chunk in _chunks(asked, scorer.batch_size * _BATCHES_A_CHUNK, self._engine.repeat):
             if unknown.isdisjoint(chunk):
                 continue
             replies = scorer.score({prompt: list(asked[prompt].values()) for prompt in chunk})
@@ -185,8 +186,8 @@ class _Scorer:
             torch.cuda.empty_cache()
 
 
-def _chunks(prompts: Collection[str], size: int) -> Iterator[list[str]]:
-    """Prompts with one head together, as far as a head has company, long ones first."""
+def _chunks(prompts: Collection[str], size: int, repeat: int = 0) -> Iterator[list[str]]:
+    """Prompts with one head together, as far as a head has company, long ones first; a repetition shuffles them."""
     heads = Counter(map(_head, prompts))
     groups: dict[str, list[str]] = defaultdict(list)
     for prompt in prompts:
@@ -194,6 +195,8 @@ def _chunks(prompts: Collection[str], size: int) -> Iterator[list[str]]:
         groups[head if heads[head] >= _COMPANY else ""].append(prompt)
     for _, group in sorted(groups.items()):
         ordered = sorted(group, key=lambda prompt: (-len(prompt), prompt))
+        if repeat:
+            random.Random(repeat).shuffle(ordered)  # noqa: S311  # an order, not a secret
         yield from (ordered[start : start + size] for start in range(0, len(ordered), size))
 
 

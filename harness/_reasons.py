@@ -6,7 +6,10 @@ from harness.compare import Transitions
 from harness.stats import Bound
 from harness.types import Estimate, Outcome
 
-__all__ = ["conclusion", "evidence", "finding", "missing", "remedy"]
+__all__ = ["DOUBTED", "conclusion", "evidence", "finding", "missing", "remedy"]
+
+DOUBTED = "the interval lies clear of the limit, but an exact test does not confirm it: so few faults could be luck"
+"""An interval that passes, and a test that does not."""
 
 
 def finding(seen: Estimate, *, paired: bool) -> str:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -38,6 +38,9 @@ def verify(
     allow_partial: Annotated[  # noqa: FBT002  # a flag of the command line
         bool, typer.Option("--allow-partial", help="Accept a run that left rows or gates out (--limit, -k, --lf).")
     ] = False,
+    on_inconclusive: Annotated[
+        Literal["fail", "warn"], typer.Option(help="Whether INCONCLUSIVE ends with 10 (fail) or is only said (warn).")
+    ] = "fail",
 ) -> None:
     """Recompute every verdict of a finished run from its records, and say whether run.json is right.
 
@@ -62,6 +65,9 @@ def verify(
         raise typer.Exit(EXIT_CODES["INVALID"])
     partial = " (partial)" if found.partial else ""
     typer.echo(f"{'REJECTED' if found.disagreements else 'verified'}: {found.outcome}{partial} {run_dir}")
+    if found.outcome == "INCONCLUSIVE" and on_inconclusive == "warn":
+        typer.echo("WARNING: not shown to pass; accepted by --on-inconclusive warn", err=True)
+        raise typer.Exit(0)
     raise typer.Exit(EXIT_CODES[found.outcome])
 
 
@@ -279,6 +285,65 @@ def waive(
 
     case = allow(file, name, waiver(owner, reason, expires.date()))
     typer.echo(f"{case.id} {case.standing(today())}")
+
+
+@app.command()
+def power(
+    paths: Annotated[list[Path], typer.Argument(metavar="SUITES", help="Suite files or folders, such as suites/.")],
+    discordance: Annotated[
+        float | None, typer.Option(min=1e-6, max=1, help="Share of rows on which the models differ (default: 0.10).")
+    ] = None,
+    effect: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-6,
+            max=1,
+            help="How far beyond its limit the truth lies (default: no drop; gains 0.05; rates half way).",
+        ),
+    ] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="A finished run: take what it measured, gate by gate.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Plan only so many rows of each suite.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the table there too, as JSON.")] = None,
+) -> None:
+    """Say what the gates of your suites can show with their rows, before anything is measured.
+
+    For each gate: the chance to pass when the truth is on the right side, what can be detected, and the rows that 80 %
+    and 95 % power need; then the chance that all gates pass. Needs neither model nor torch.
+    """
+    from harness.power import Assumed, power_of
+    from harness.runs import json_bytes
+    from harness.suite_files import read_suites
+    from reports.power import as_text, measured_by
+
+    measured = measured_by(run_dir) if run_dir else None
+    found = power_of(read_suites(paths), Assumed(discordance, effect), measured=measured, limit=limit)
+    if json_file is not None:
+        json_file.write_bytes(json_bytes(found.spec()))
+    typer.echo(as_text(found))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def aa(
+    context: typer.Context,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the findings there too, as JSON.")] = None,
+) -> None:
+    """Measure the base against itself: tunegate aa suites/ --model BASE, with any option of `pytest suites/`.
+
+    The second time prompts come in another order and other batches, so what flips is noise of the engine. The flip
+    rate is kept in --store and shown on every report of that base; gates respect it.
+    Exits 0, or 1 when a gate would blame a candidate for the noise too often.
+    """
+    from harness.aa import measure, tell
+    from harness.arguments import read_arguments
+    from harness.runs import json_bytes
+    from harness.suite_files import read_suites
+
+    paths, options = read_arguments(context.args)
+    found = measure(read_suites(paths), options)
+    if json_file is not None:
+        json_file.write_bytes(json_bytes({"suites": [test.spec() for test in found]}))
+    typer.echo("\n".join(tell(found)))
+    raise typer.Exit(1 if any(alarm.loud for test in found for alarm in test.alarms) else 0)
 
 
 @app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -7,12 +7,23 @@ from enum import StrEnum
 from typing import Literal, NamedTuple, get_args
 
 from harness.errors import Incomparable, NotMeasured
-from harness.stats import bounded_mean, gain_share, paired_mean, tango, wilson
+from harness.stats import bounded_mean, gain_share, mcnemar_midp, paired_mean, tango, wilson
 from harness.types import Estimate, Row, SuiteResult
 
-__all__ = ["Comparison", "Flip", "Pair", "Transitions", "Unscored", "estimate", "gain_share_of", "scores"]
+__all__ = [
+    "Comparison",
+    "Flip",
+    "Pair",
+    "Transitions",
+    "Unscored",
+    "estimate",
+    "gain_share_of",
+    "known_scores",
+    "scores",
+]
 
 
+_BISECTIONS = 20
 Change = Literal["both_right", "gained", "lost", "both_wrong", "unscored"]
 """What became of one example; the fields of `Transitions`."""
 
@@ -94,6 +105,19 @@ class Comparison:
         Raises:
             NotMeasured: no example is scored under both models, or a score is no number in [0, 1].
         """
+        known = self.known(metric, unscored)
+        differences = [candidate - base for _, base, candidate in known]
+        clusters = _shared([cluster for cluster, _, _ in known])
+        if clusters or not _all_binary([score for _, *both in known for score in both]):
+            return paired_mean(differences, confidence, clusters=clusters)
+        return tango(differences.count(1.0), differences.count(-1.0), len(differences), confidence)
+
+    def known(self, metric: str, unscored: Unscored = Unscored.LEFT_OUT) -> list[tuple[str, float, float]]:
+        """(cluster, base's score, candidate's score) of each example, with stand-ins for missing ones or without them.
+
+        Raises:
+            NotMeasured: no example is scored under both models, or a score is no number in [0, 1].
+        """
         worst_base = {Unscored.LEFT_OUT: None, Unscored.WORST: 1.0, Unscored.BEST: 0.0}[unscored]
         known: list[tuple[str, float, float]] = []
         for pair in self.pairs(metric):
@@ -103,11 +127,33 @@ class Comparison:
                 known.append((pair.cluster, base, candidate))
         if not known:
             raise NotMeasured(f"suite {self.base.suite!r}: no example has a {metric} score under both models; rerun it")
-        differences = [candidate - base for _, base, candidate in known]
-        clusters = _shared([cluster for cluster, _, _ in known])
-        if clusters or not _all_binary([score for _, *both in known for score in both]):
-            return paired_mean(differences, confidence, clusters=clusters)
-        return tango(differences.count(1.0), differences.count(-1.0), len(differences), confidence)
+        return known
+
+    def discordant(self, metric: str, unscored: Unscored = Unscored.LEFT_OUT) -> tuple[int, int]:
+        """Examples that went from 0 to 1, and from 1 to 0, with stand-ins for missing scores or without them.
+
+        Raises:
+            NotMeasured: as `known`.
+        """
+        differences = [candidate - base for _, base, candidate in self.known(metric, unscored)]
+        return differences.count(1.0), differences.count(-1.0)
+
+    def p_worse(self, metric: str) -> float:
+        """One-sided p-value of "the candidate is no worse than the base", in (0, 1).
+
+        McNemar's mid-p where `delta` gives Tango's interval, else the level at which its upper bound reaches 0.
+
+        Raises:
+            NotMeasured: as `delta`.
+        """
+        if self.delta(metric).method == "tango":
+            gained, lost = self.discordant(metric)
+            return mcnemar_midp(lost, gained)
+        low, high = 0.0, 1.0
+        for _ in range(_BISECTIONS):
+            confidence = (low + high) / 2
+            low, high = (confidence, high) if self.delta(metric, confidence).high < 0 else (low, confidence)
+        return (1 - low) / 2
 
     def transitions(self, metric: str) -> Transitions:
         """How many examples went from right or wrong to right or wrong."""
@@ -144,15 +190,25 @@ def estimate(
     Raises:
         NotMeasured: no row is scored, a row lacks the metric, or a value is no number in [0, 1].
     """
-    filled = [_STAND_IN[unscored] if value is None else value for value in scores(result, metric)]
-    known = [(_cluster(row), value) for row, value in zip(result.rows, filled, strict=True) if value is not None]
-    if not known:
-        raise NotMeasured(f"suite {result.suite!r}, model {result.model!r}: no row has a {metric} score; rerun it")
+    known = known_scores(result, metric, unscored)
     values = [value for _, value in known]
     clusters = _shared([cluster for cluster, _ in known])
     if clusters or not _all_binary(values):
         return bounded_mean(values, (0.0, 1.0), confidence, clusters=clusters)
     return wilson(values.count(1.0), len(values), confidence)
+
+
+def known_scores(result: SuiteResult, metric: str, unscored: Unscored = Unscored.LEFT_OUT) -> list[tuple[str, float]]:
+    """(cluster, score) of each row, with stand-ins for missing ones or without them.
+
+    Raises:
+        NotMeasured: no row is scored, a row lacks the metric, or a value is no number in [0, 1].
+    """
+    filled = [_STAND_IN[unscored] if value is None else value for value in scores(result, metric)]
+    known = [(_cluster(row), value) for row, value in zip(result.rows, filled, strict=True) if value is not None]
+    if not known:
+        raise NotMeasured(f"suite {result.suite!r}, model {result.model!r}: no row has a {metric} score; rerun it")
+    return known
 
 
 def gain_share_of(part: Comparison, whole: Comparison, metric: str, confidence: float = 0.90) -> Estimate | None:

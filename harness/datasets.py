@@ -22,7 +22,7 @@ from harness.fingerprint import digest
 from harness.paths import beside_caller
 from harness.types import Example, Json
 
-__all__ = ["FileSource", "Source", "csv", "jsonl", "nested_slice"]
+__all__ = ["FileSource", "Source", "csv", "jsonl", "nested_slice", "shuffled"]
 
 COLUMNS = ("input", "output", "tags", "id", "cluster", "provenance")
 ID_LENGTH = 16
@@ -89,7 +89,7 @@ def nested_slice(examples: Sequence[Example], limit: int | None) -> tuple[Exampl
     if limit is None or limit >= len(examples):
         return tuple(examples)
     strata: dict[str, list[Example]] = {}
-    for example in sorted(examples, key=_shuffled):
+    for example in shuffled(examples):
         strata.setdefault(example.tags[0] if example.tags else "", []).append(example)
     place = {
         example.id: ((rank + 0.5) / len(stratum), _shuffled(example))
@@ -98,6 +98,11 @@ def nested_slice(examples: Sequence[Example], limit: int | None) -> tuple[Exampl
     }
     chosen = set(sorted(place, key=place.__getitem__)[:limit])
     return tuple(example for example in examples if example.id in chosen)
+
+
+def shuffled(examples: Sequence[Example]) -> tuple[Example, ...]:
+    """All examples in one seeded order that depends on their ids alone."""
+    return tuple(sorted(examples, key=_shuffled))
 
 
 def _shuffled(example: Example) -> str:

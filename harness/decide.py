@@ -8,10 +8,11 @@ from harness.errors import NotMeasured
 from harness.gates import Gate, measured
 from harness.hold import hold_pinned, is_pinned, without_pinned
 from harness.prompting import best_prompt
+from harness.sequential import check_in_order
 from harness.sweeps import confirm_half
 from harness.types import Outcome, SuiteResult, Verdict
 
-__all__ = ["decide", "shown", "undecided"]
+__all__ = ["decide", "shown", "undecided", "with_unused"]
 
 
 def decide(
@@ -45,7 +46,7 @@ def decide(
     if gate is None:
         return measured(candidate or base, chance=chance)
     if candidate is None:
-        return gate.check_result(without_pinned(base))
+        return check_in_order(gate, base, base) if gate.sequential else gate.check_result(without_pinned(base))
     sound = measured(base, chance=chance)
     if sound.observed is not None and sound.observed.high < chance:
         raise NotMeasured(f"suite {base.suite!r}: the base is no yardstick: {sound.reason}")
@@ -54,6 +55,12 @@ def decide(
         Comparison(base, candidate)  # refuses results that do not have the same cases
         pool = [without_pinned(result) for result in (base, candidate, *prompted)]
         return hold_pinned(decide(gate, pool[0], pool[1], chance=chance, prompted=pool[2:]), base, candidate)
+    return _compared(gate, base, candidate, prompted)
+
+
+def _compared(gate: Gate, base: SuiteResult, candidate: SuiteResult, prompted: Sequence[SuiteResult]) -> Verdict:
+    if gate.sequential:
+        return check_in_order(gate, base, candidate)
     if gate.over == "base":
         return gate.check(Comparison(base, candidate))
     best = best_prompt(gate.metric, [base, *prompted])
@@ -67,6 +74,13 @@ def decide(
 def shown(verdict: Verdict, gates: Sequence[object]) -> Verdict:
     """`verdict` as it counts: that of a suite without `gates` is for reading only, so it is advisory."""
     return verdict if gates else replace(verdict, advisory=True)
+
+
+def with_unused(verdict: Verdict, unused: int) -> Verdict:
+    """The verdict, saying where it is INCONCLUSIVE that so many rows of the suite were left out by `--limit`."""
+    if verdict.outcome is not Outcome.INCONCLUSIVE or not unused:
+        return verdict
+    return replace(verdict, reason=f"{verdict.reason}; {unused} rows of the suite are unused, drop --limit")
 
 
 def undecided(  # noqa: PLR0913  # the fields of a verdict that is not there

@@ -55,13 +55,23 @@ def model_json(model: ModelRef) -> dict[str, Json]:
     }
 
 
-def sweep_json(choice: Choice, points: Sequence[Point]) -> dict[str, Json]:
-    """The entry `sweep`: the choice, and what a reader must know before believing it."""
-    return {**choice.spec(), "notes": _notes(choice, points)}
+def sweep_json(choice: Choice, points: Sequence[Point], claims: Sequence[str]) -> dict[str, Json]:
+    """The entry `sweep`: the choice, and what a reader must know before believing it; `claims` are about seeds."""
+    return {**choice.spec(), "notes": [*_notes(choice, points), *claims]}
 
 
-def result_json(result: SuiteResult, metrics: Iterable[str], attempts: int) -> list[dict[str, Json]]:
-    """The entries of `results` that one measurement gives: one for each metric."""
+def result_json(
+    result: SuiteResult, metrics: Iterable[str], *, attempts: int, tried: int, unread: int
+) -> list[dict[str, Json]]:
+    """The entries of `results` that one measurement gives: one for each metric.
+
+    Args:
+        result: of one suite on one model.
+        metrics: in the suite's order.
+        attempts: runs that computed answers of this model on this suite.
+        tried: models that were ever measured on these rows.
+        unread: planned rows that were not read, because all gates had decided before.
+    """
     return [
         {
             "suite": result.suite,
@@ -71,6 +81,8 @@ def result_json(result: SuiteResult, metrics: Iterable[str], attempts: int) -> l
             "seconds": round(result.seconds, 3),
             "fresh": result.fresh,
             "attempts": attempts,
+            "tried": tried,
+            "unread": unread,
             "notes": list(result.notes),
         }
         for metric in metrics
@@ -97,6 +109,7 @@ def verdict_json(node: str, verdict: Verdict) -> dict[str, Json]:
         "lost": verdict.lost,
         "detectable": verdict.detectable,
         "needed": verdict.needed,
+        "read": verdict.read,
         "reason": verdict.reason,
         "advisory": verdict.advisory,
     }

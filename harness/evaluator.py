@@ -5,13 +5,15 @@ from dataclasses import dataclass, field, replace
 
 from harness.answers import Engine, Progress, repeats_exactly, with_dtype
 from harness.backends import Backend
-from harness.decide import decide, shown
+from harness.decide import decide, shown, with_unused
 from harness.errors import HarnessError, Incomparable, NotMeasured
 from harness.fingerprint import digest
 from harness.judge.standing import not_requested, requested, weigh
+from harness.noise import Noise, known_noise, noise_key, tempered
 from harness.plan import Item, Plan, PlannedSuite
 from harness.regression_suite import RegressionSuite
 from harness.runs import RunDirectory, record_name
+from harness.sequential import decided, joined
 from harness.store import Store
 from harness.suite import Suite
 from harness.types import ModelRef, SuiteResult, Verdict
@@ -59,6 +61,7 @@ class Evaluator:
     _backend: Backend | None = None
     _models: dict[str, ModelRef | HarnessError] = field(default_factory=dict)
     _results: dict[tuple[str, str], SuiteResult | Exception] = field(default_factory=dict)
+    _noise: dict[str, tuple[Noise, ...] | None] = field(default_factory=dict)
     _pools: dict[str, list[SuiteResult]] = field(default_factory=dict)
 
     def verdict(self, item: Item) -> Verdict:
@@ -82,7 +85,21 @@ class Evaluator:
             self.result(*beside)  # planned like all else, so the verdict counts only beside it
         yardstick = self.result(item.suite, base)
         verdict = decide(gate, yardstick, candidate, chance=planned.suite.chance, confirm=confirm, prompted=prompted)
-        return shown(weigh(verdict, planned.judge, gate, yardstick, candidate), planned.suite.gates)
+        verdict = weigh(verdict, planned.judge, gate, yardstick, candidate)
+        if gate is not None:
+            verdict = with_unused(tempered(verdict, self.noise(item.suite)), planned.unused)
+        return shown(verdict, planned.suite.gates)
+
+    def noise(self, suite: str) -> tuple[Noise, ...] | None:
+        """What `tunegate aa` found of the base on this suite and engine; None when it was not asked."""
+        base = self._models.get(self.plan.models[0].name)
+        if self._backend is None or not isinstance(base, ModelRef):
+            return None
+        if suite not in self._noise:
+            planned = self.plan.suite(suite)
+            key = noise_key(base, planned.suite.fingerprint(planned.examples), self._backend.policy())
+            self._noise[suite] = known_noise(self.store, key)
+        return self._noise[suite]
 
     def result(self, suite: str, model: str) -> SuiteResult:
         """The measurement of `suite` on `model`, taken now if it was not yet.
@@ -153,10 +170,12 @@ class Evaluator:
         base = self._results.get((planned.name, self.plan.models[0].name))
         beside = base if isinstance(base, SuiteResult) else None
         engine = Engine(self._backend, self.store, progress=self.progress, beside=beside)
-        if planned.suite.keep is None:
-            result = self._counted(planned, model, engine)
-        else:
+        if planned.suite.keep is not None:
             result = self._measure_kept(planned, model, engine)
+        elif planned.stops and self.plan.plain and model.name != self.plan.models[0].name:
+            result = self._measure_in_parts(planned, model, engine)
+        else:
+            result = self._counted(planned, model, engine)
         self._record(result)
         if result.fresh or self.run.resumed:  # a killed run may have computed everything and counted nothing
             self.store.record_attempt(model.fingerprint, digest(dict(result.fingerprint)), str(self.run.plan["id"]))
@@ -178,6 +197,22 @@ class Evaluator:
         else:
             result = self._counted(planned, model, replace(engine, repeat=0 if exact else keep.repeats))
         return keep.restrict(result, pools, whole=planned.whole)
+
+    def _measure_in_parts(self, planned: PlannedSuite, model: ModelRef, engine: Engine) -> SuiteResult:
+        """Measure from look to look in the plan's order, until all gates have decided or no row is left."""
+        base = self.result(planned.name, self.plan.models[0].name)
+        parts: list[SuiteResult] = []
+        start = 0
+        for stop in planned.looks:
+            part = self._counted(replace(planned, examples=planned.examples[start:stop]), model, engine)
+            parts.append(replace(part, fingerprint=base.fingerprint))
+            result, start = joined(parts), stop
+            if decided(planned.suite.gates, base, result):
+                break
+        if not (left := len(planned.examples) - start):
+            return result
+        note = f"{left} of {len(planned.examples)} planned rows were not read, because every gate had decided before"
+        return replace(result, notes=(*result.notes, note))
 
     def _counted(self, planned: PlannedSuite, model: ModelRef, engine: Engine) -> SuiteResult:
         """Measure, and count what came back against what was planned."""

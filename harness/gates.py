@@ -1,36 +1,49 @@
 """A gate turns a comparison into a verdict. Pure: the same rows always give the same verdict.
 
 One interval decides, read one-sidedly: PASS when it lies on the right side of the limit, FAIL when it lies on the
-wrong side, INCONCLUSIVE when it holds the limit, so few examples can never pass. The verdict must also stay the same
-whatever the unscored rows would have shown.
+wrong side, INCONCLUSIVE when it holds the limit, so few examples can never pass. A PASS on right-or-wrong scores must
+also stand an exact test, because intervals are too kind to rare faults. The verdict must stay the same whatever the
+unscored rows would have shown.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
-from math import ceil, isfinite
-from typing import Literal
+from math import ceil, isfinite, log
+from typing import Literal, NamedTuple
 
 from harness import _reasons as reasons
 from harness.compare import Comparison, Transitions, Unscored, estimate, scores
 from harness.errors import BadSpec, NotMeasured
 from harness.stats import (
     Bound,
+    clopper_pearson,
+    critical_score,
     critical_z,
     deciding_n,
     detectable_difference,
     detectable_mean,
+    gain_log_e,
     mcnemar_midp,
+    score,
     shrunk_share,
     zero_loss_n,
 )
 from harness.types import Estimate, Outcome, SuiteResult, Verdict
 
-__all__ = ["Gate", "aggregate", "measured"]
+__all__ = ["Finding", "Gate", "aggregate", "assumptions", "measured"]
 
 _CONFIDENCE = 0.90
 """Two-sided; one bound of it is a one-sided 95 % bound."""
 _MIN_CLUSTERS = 10
 """With fewer, a variance between clusters is a guess (Cameron and Miller 2015, section VI)."""
+
+
+class Finding(NamedTuple):
+    """What a gate decides by: an estimate, and for Tango's interval and e-values the discordant pairs behind it."""
+
+    seen: Estimate
+    gained: int = 0
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +54,15 @@ class Gate:
         metric: name of a metric of the suite.
         at_least: the candidate's rate must be shown to reach this; in (0, 1].
         max_drop: a loss against the base of this much or more must be ruled out; in (0, 1].
-        min_gain: a gain over the base of more than this must be shown; in (0, 1].
+        min_gain: a gain over the base of more than this must be shown; in [0, 1], where 0 asks for any gain at all.
         confidence: two-sided; 0.90 decides one-sidedly at 95 %.
         advisory: shown, but left out of the run's outcome.
         over: `best_prompt` takes a gain over the best of the base and its `--prompting` rows; else over the base.
+        sequential: decide as soon as the rows read so far do, see `harness.sequential`.
 
     Raises:
-        BadSpec: no limit or several, a number that is no rate, or `over` beside another limit than `min_gain`.
+        BadSpec: no limit or several, a number that is no rate, or `over` beside another limit than `min_gain` or
+            beside `sequential`.
     """
 
     metric: str
@@ -58,6 +73,7 @@ class Gate:
     confidence: float = _CONFIDENCE
     advisory: bool = False
     over: Literal["base", "best_prompt"] = "base"
+    sequential: bool = False
 
     def __post_init__(self) -> None:
         """Check the limit and the confidence."""
@@ -67,11 +83,13 @@ class Gate:
             names = " and ".join(given) or "none"
             raise BadSpec(f"gate on {self.metric!r}: give one of at_least, max_drop and min_gain, not {names}")
         for name, value in {**given, "confidence": self.confidence}.items():
-            _refuse_no_rate(f"gate on {self.metric!r}: {name}", value)
+            _refuse_no_rate(f"gate on {self.metric!r}: {name}", value, zero=name == "min_gain")
         if self.over not in ("base", "best_prompt") or (self.over != "base" and self.min_gain is None):
             raise BadSpec(
                 f"gate on {self.metric!r}: over={self.over!r} goes with min_gain, and is 'base' or 'best_prompt'"
             )
+        if self.sequential and self.over != "base":
+            raise BadSpec(f"gate on {self.metric!r}: sequential has no over={self.over!r}; drop one of the two")
         if self.confidence == 1.0:
             raise BadSpec(f"gate on {self.metric!r}: confidence 1 needs endless data; use 0.90")
 
@@ -102,6 +120,11 @@ class Gate:
         """Whether the candidate alone decides, without a base."""
         return self.kind == "rate"
 
+    @property
+    def error(self) -> float:
+        """How often a one-sided bound may err, in (0, 0.5)."""
+        return (1 - self.confidence) / 2
+
     def refuse_undecidable(self, n: int) -> None:
         """Refuse a limit that even a flawless candidate cannot be shown to keep with n examples.
 
@@ -125,12 +148,15 @@ class Gate:
         try:
             counts = comparison.transitions(self.metric)
             found = [
-                comparison.delta(self.metric, self.confidence, unscored=assumed)
-                for assumed in _assumptions(counts.unscored)
+                Finding(
+                    comparison.delta(self.metric, self.confidence, unscored=assumed),
+                    *comparison.discordant(self.metric, assumed),
+                )
+                for assumed in assumptions(counts.unscored)
             ]
         except NotMeasured as error:
-            return self._invalid(result, str(error))
-        return self._verdict(result, found, counts.unscored, counts)
+            return self.invalid(result, str(error))
+        return self.conclude(result, found, counts.unscored, counts)
 
     def check_result(self, result: SuiteResult) -> Verdict:
         """Decide about one model by itself.
@@ -143,34 +169,60 @@ class Gate:
         try:
             unscored = scores(result, self.metric).count(None)
             found = [
-                estimate(result, self.metric, self.confidence, unscored=assumed) for assumed in _assumptions(unscored)
+                Finding(estimate(result, self.metric, self.confidence, unscored=assumed))
+                for assumed in assumptions(unscored)
             ]
         except NotMeasured as error:
-            return self._invalid(result, str(error))
-        return self._verdict(result, found, unscored, None)
+            return self.invalid(result, str(error))
+        return self.conclude(result, found, unscored, None)
 
-    def _outcome(self, seen: Estimate, counts: Transitions | None) -> Outcome:
+    def outcome(self, found: Finding) -> Outcome:
+        """PASS, FAIL or INCONCLUSIVE, by an interval of this gate's confidence and the pairs behind it."""
+        seen, gained, lost = found
         if seen.method == "clustered t" and seen.n < _MIN_CLUSTERS:
             return Outcome.INCONCLUSIVE
-        if seen.high < self.required:
-            return Outcome.FAIL
-        shown = seen.low >= self.required if self.absolute else seen.low > self.required
-        if self.kind == "gain" and seen.method == "tango" and counts is not None:
-            shown = shown and mcnemar_midp(counts.gained, counts.lost) <= (1 - self.confidence) / 2
-        return Outcome.PASS if shown else Outcome.INCONCLUSIVE
+        if seen.method == "e-process":
+            passed, failed = (gain_log_e(*pairs) >= log(1 / self.error) for pairs in ((gained, lost), (lost, gained)))
+        else:
+            passed, failed = self._clear(seen) and self._stands_exactly(found), seen.high < self.required
+        return Outcome.PASS if passed else Outcome.FAIL if failed else Outcome.INCONCLUSIVE
 
-    def _verdict(
-        self, result: SuiteResult, found: Sequence[Estimate], unscored: int, counts: Transitions | None
+    def _clear(self, seen: Estimate) -> bool:
+        """Whether the interval lies on the right side of the limit."""
+        return seen.low >= self.required if self.absolute else seen.low > self.required
+
+    def _stands_exactly(self, found: Finding) -> bool:
+        """Whether an exact test confirms what the interval says; intervals of means have none."""
+        seen, gained, lost = found
+        if seen.method == "wilson":
+            return clopper_pearson(round(seen.value * seen.n), seen.n, self.confidence).low >= self.required
+        if seen.method != "tango":
+            return True
+        least = critical_score(seen.n, self.required, self.confidence)
+        shown = bool(score(gained, lost, seen.n, self.required) > least)
+        return shown and (self.kind == "drop" or mcnemar_midp(gained, lost) <= self.error)
+
+    def conclude(
+        self, result: SuiteResult, found: Sequence[Finding], unscored: int, counts: Transitions | None
     ) -> Verdict:
-        n, seen = len(result.rows), found[0]
-        outcomes = [self._outcome(bounds, counts) for bounds in found]
+        """The verdict that findings lead to.
+
+        Args:
+            result: of the candidate.
+            found: one for each of `assumptions(unscored)`.
+            unscored: rows without a score.
+            counts: of the pairs; None for a gate on the candidate alone.
+        """
+        n, seen = len(result.rows), found[0].seen
+        outcomes = [self.outcome(each) for each in found]
         settled = len(set(outcomes)) == 1
         outcome = outcomes[0] if settled else Outcome.INCONCLUSIVE
         undecided = settled and outcome is Outcome.INCONCLUSIVE
         needed = _needed(self, seen, counts, n) if undecided else None
+        doubted = undecided and self._clear(seen) and not self._stands_exactly(found[0])
         sentence = [
             f"{self.metric} {reasons.finding(seen, paired=counts is not None)}",
-            reasons.conclusion(self.kind, self.limit, outcome),
+            reasons.DOUBTED if doubted else reasons.conclusion(self.kind, self.limit, outcome),
             reasons.evidence(counts, n),
             *([reasons.missing(unscored, outcomes)] if unscored else []),
             *([reasons.remedy(needed, seen)] if undecided else []),
@@ -192,7 +244,8 @@ class Gate:
             advisory=self.advisory,
         )
 
-    def _invalid(self, result: SuiteResult, reason: str) -> Verdict:
+    def invalid(self, result: SuiteResult, reason: str) -> Verdict:
+        """The verdict when nothing can be decided."""
         return Verdict(
             outcome=Outcome.INVALID,
             suite=result.suite,
@@ -253,7 +306,7 @@ def aggregate(verdicts: Iterable[Verdict]) -> Outcome:
     return Outcome.PASS
 
 
-def _assumptions(unscored: int) -> tuple[Unscored, ...]:
+def assumptions(unscored: int) -> tuple[Unscored, ...]:
     """Under which a verdict must be the same; the first is what it reports."""
     return tuple(Unscored) if unscored else (Unscored.LEFT_OUT,)
 
@@ -306,6 +359,7 @@ def _refuse_unscored(result: SuiteResult, metrics: Sequence[str]) -> None:
             raise NotMeasured(f"{where}: {len(ids)} of {len(values)} rows lack a {metric} score (ids {some}); rerun it")
 
 
-def _refuse_no_rate(what: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or not 0 < value <= 1:
-        raise BadSpec(f"{what} is {value!r}, but must be a rate in (0, 1]: write 2 points as 0.02")
+def _refuse_no_rate(what: str, value: float, *, zero: bool = False) -> None:
+    known = not isinstance(value, bool) and isinstance(value, int | float) and isfinite(value)
+    if not known or not 0 <= value <= 1 or (value == 0 and not zero):
+        raise BadSpec(f"{what} is {value!r}, but must be a rate in {'[' if zero else '('}0, 1]: write 2 points as 0.02")

@@ -70,6 +70,7 @@ class Options:
     mmlu_fewshot: int
     judge: str | None
     judge_questions: str | None
+    on_inconclusive: str
     run_dir: Path | None
     store: Path
 
@@ -87,11 +88,12 @@ class Options:
         return options
 
     def spec(self) -> dict[str, Json]:
-        """What enters the plan: everything but where the run and the store lie."""
+        """What enters the plan: everything but where the run and the store lie, and what follows from the outcome."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         lists: dict[str, Json] = {name: list(values.pop(name)) for name in LISTS}
         lists["data"] = dict(self.data)
-        return {name: value for name, value in values.items() if name not in {"run_dir", "store"}} | lists
+        left = {"run_dir", "store", "on_inconclusive"}
+        return {name: value for name, value in values.items() if name not in left} | lists
 
 
 def add_options(parser: "pytest.Parser") -> None:
@@ -234,6 +236,12 @@ def add_options(parser: "pytest.Parser") -> None:
     )
     add("mmlu-fewshot", default=0, type=fewshot, metavar="K", help="worked examples before each question (default: 0)")
     add_judge_options(add, existing=existing)
+    add(
+        "on-inconclusive",
+        default="fail",
+        choices=("fail", "warn"),
+        help="whether a run that cannot decide ends with exit code 10 (fail, default) or is only said to (warn)",
+    )
     add(
         "run-dir",
         default=None,

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from harness.datasets import shuffled
 from harness.errors import BadSpec
 from harness.fingerprint import digest
 from harness.gates import Gate
 from harness.judge.standing import requested, without_judge
 from harness.prompting import KINDS, REFERENCE
+from harness.sequential import looks
 from harness.suite import Measurable, Suite
 from harness.sweeps import Point, Ranking, in_confirm, ranked_by
 from harness.trajectory import Rules, Trajectory
@@ -33,11 +35,26 @@ MEASURED = "measured"
 
 @dataclass(frozen=True, slots=True)
 class PlannedSuite:
-    """A suite with the rows that were chosen. `full` counts the rows without `--limit`."""
+    """A suite with the rows that were chosen, in the order of measuring. `full` counts the rows without `--limit`."""
 
     suite: Measurable
     examples: tuple[Example, ...]
     full: int
+
+    @property
+    def unused(self) -> int:
+        """Rows that `--limit` left out."""
+        return self.full - len(self.examples)
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """After how many rows sequential gates look; empty without such gates."""
+        return looks(len(self.examples)) if any(gate.sequential for gate in self.suite.gates) else ()
+
+    @property
+    def stops(self) -> bool:
+        """Whether measuring may end before the last row, because all gates may decide early."""
+        return bool(self.suite.gates) and all(gate.sequential for gate in self.suite.gates)
 
     @property
     def name(self) -> str:
@@ -66,6 +83,7 @@ class PlannedSuite:
             "fingerprint": dict(suite.fingerprint(self.examples)),
             "full": self.full,
             "examples": [[example.id, digest(asdict(example))] for example in self.examples],
+            "looks": list(self.looks) or None,
             "keep": asdict(suite.keep) if suite.keep else None,
             "judge": dict(self.judge) if self.judge else None,
             "gates": [{"text": str(gate), **asdict(gate)} for gate in suite.gates],
@@ -121,6 +139,11 @@ class Plan:
     def references(self) -> tuple[str, ...]:
         """Names of other models that are only shown."""
         return tuple(model.name for model in self.models if model.prompting == REFERENCE)
+
+    @property
+    def plain(self) -> bool:
+        """Whether only gates look at the rows: no ranking, trajectory or other prompting needs all of them."""
+        return self.ranking is None and self.trajectory is None and not any(model.prompting for model in self.models)
 
     @property
     def rules(self) -> tuple[Rules, ...]:
@@ -180,7 +203,7 @@ def plan_suite(suite: Measurable, limit: int | None) -> PlannedSuite:
 
     Raises:
         BadExamples: the data is missing, empty or malformed.
-        BadSpec: a gate cannot pass even without a single loss.
+        BadSpec: a gate cannot pass even without a single loss, or is sequential where rows have no order of their own.
     """
     everything = suite.plan()
     deciding = suite.keep.at_least if suite.keep else len(everything)
@@ -189,7 +212,20 @@ def plan_suite(suite: Measurable, limit: int | None) -> PlannedSuite:
             gate.refuse_undecidable(deciding)
         except BadSpec as error:
             raise BadSpec(f"suite {suite.name!r}: {error}") from error
-    return PlannedSuite(suite, everything if limit is None else suite.plan(limit), len(everything))
+    chosen = everything if limit is None else suite.plan(limit)
+    if any(gate.sequential for gate in suite.gates):
+        _refuse_unordered(suite, everything)
+        chosen = shuffled(chosen)
+    return PlannedSuite(suite, chosen, len(everything))
+
+
+def _refuse_unordered(suite: Measurable, examples: Sequence[Example]) -> None:
+    if suite.keep is not None:
+        raise BadSpec(f"suite {suite.name!r}: a sequential gate cannot choose rows by the base first; drop keep or it")
+    if len({example.cluster or example.id for example in examples}) < len(examples):
+        raise BadSpec(
+            f"suite {suite.name!r}: rows share clusters, and a sequential gate reads rows that do not; drop sequential"
+        )
 
 
 def system_text(suites: Sequence[PlannedSuite]) -> str:

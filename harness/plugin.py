@@ -229,9 +229,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     outcome = state.gates.finish()
     run_dir = state.gates.evaluator.run.path
     session.config.stash[FINISHED] = (run_dir, state.gates.finished)
-    if exitstatus == pytest.ExitCode.TESTS_FAILED and state.failed <= state.gates.spared:
-        exitstatus = pytest.ExitCode.OK  # only points that another one beat are below their gates
-    session.exitstatus = EXIT_CODES[outcome] or exitstatus
+    warned = state.gates.undecided if state.gates.options.on_inconclusive == "warn" else frozenset()
+    if exitstatus == pytest.ExitCode.TESTS_FAILED and state.failed <= state.gates.spared | warned:
+        exitstatus = pytest.ExitCode.OK  # below their gates are only points that another one beat, or what may be
+    code = 0 if outcome is Outcome.INCONCLUSIVE and warned else EXIT_CODES[outcome]
+    session.exitstatus = code or exitstatus
 
 
 @pytest.hookimpl(trylast=True)
@@ -257,6 +259,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if not config.hook.pytest_tunegate_verdicts(run=run, color=terminalreporter.hasmarkup):
         partial = " (partial: not the whole gate)" if run["partial"] else ""
         terminalreporter.write_line(f"outcome: {run['outcome']}{partial}", bold=True)
+    if run["outcome"] == Outcome.INCONCLUSIVE and config.stash[STATE].gates.options.on_inconclusive == "warn":
+        terminalreporter.write_line("WARNING: not shown to pass; accepted by --on-inconclusive warn", yellow=True)
     terminalreporter.write_line(f"evidence: {run_dir}; check it with: tunegate verify {run_dir}")
     if line:
         terminalreporter.write_line(line)

@@ -25,6 +25,7 @@ from harness.options import Options, make_backend, models, prompted
 from harness.plan import MEASURED, SCHEMA_VERSION, Item, Plan, plan_ranking, plan_suite, system_text
 from harness.prompting import beyond_prompts
 from harness.runs import JUDGEMENTS, PLAN_FILE, RECORDS, RunDirectory, new_run_path, sha256
+from harness.seeds import seed_claims
 from harness.store import Store
 from harness.suite import Measurable
 from harness.sweeps import Choice, Point, Ranking, Screen, Sweep
@@ -203,6 +204,12 @@ class GateSession:
                 return item
         raise UsageProblem(f"{node}: is not in the plan; `check` belongs in a test that takes gate and check")
 
+    @property
+    def undecided(self) -> frozenset[str]:
+        """Node ids of the items that were measured and could not be decided, and have nothing else against them."""
+        found = (node for node, verdict in self.verdicts.items() if verdict.outcome is Outcome.INCONCLUSIVE)
+        return frozenset(node for node in found if node not in self.problems)
+
     def abandon(self) -> None:
         """Leave the run unfinished: no receipt, and the same command continues it."""
         assert self.evaluator is not None
@@ -228,17 +235,18 @@ class GateSession:
             "models": [model_json(model) for model in evaluator.models],
             "results": self._results(evaluator),
             "verdicts": [verdict_json(item.node, final) for item, final in zip(self.plan.items, verdicts, strict=True)],
+            "aa": self._noise(evaluator),
             "trained": self.trained,
             "prompting": beyond_prompts(
                 self.plan.ways,
                 {planned.name: planned.suite.metric_names[0] for planned in self.plan.suites if planned.suite.gates},
                 evaluator.results,
             ),
-            "sweep": sweep_json(choice, self.plan.points) if choice else None,
+            "sweep": self._sweep(choice),
             "trajectory": self._followed(evaluator),
             "judge": examined({each.name: each.judge for each in self.plan.suites}, evaluator.results, self.plan.ways),
-            "receipt": _receipt(evaluator),
         }
+        document["receipt"] = _receipt(evaluator, document["aa"])
         run.finish(document)
         evaluator.store.close()
         self.finished = document
@@ -251,6 +259,14 @@ class GateSession:
         self.spared = frozenset(item.node for item, before, after in changed if before.advisory != after.advisory)
         return settled
 
+    def _sweep(self, choice: Choice | None) -> Json:
+        assert self.plan is not None
+        assert self.evaluator is not None
+        if choice is None or self.plan.ranking is None:
+            return None
+        claims = seed_claims(self.plan.points, self.plan.ranking, self.evaluator.results)
+        return sweep_json(choice, self.plan.points, claims)
+
     def _followed(self, evaluator: Evaluator) -> Json:
         assert self.plan is not None
         if self.plan.trajectory is None:
@@ -260,15 +276,29 @@ class GateSession:
             self.plan.rules, evaluator.results, base=base, prompted=list(self.plan.prompts)
         )
 
+    def _noise(self, evaluator: Evaluator) -> Json:
+        """By suite, what the base did against itself when `tunegate aa` asked; null where it did not."""
+        assert self.plan is not None
+        found = {suite.name: evaluator.noise(suite.name) for suite in self.plan.suites if suite.suite.gates}
+        return {name: None if noise is None else [each.spec() for each in noise] for name, noise in found.items()}
+
     def _results(self, evaluator: Evaluator) -> list[Json]:
         assert self.plan is not None
         fingerprints = {model.name: model.fingerprint for model in evaluator.models}
         entries: list[Json] = []
         warned = self._cautions(evaluator)
         for (suite, model), result in evaluator.results.items():
-            attempts = evaluator.store.attempts(fingerprints[model], digest(dict(result.fingerprint)))
             noted = replace(result, notes=(*result.notes, *warned.get((suite, model), ())))
-            entries.extend(result_json(noted, self.plan.suite(suite).suite.metric_names, attempts))
+            planned, asked = self.plan.suite(suite), digest(dict(result.fingerprint))
+            entries.extend(
+                result_json(
+                    noted,
+                    planned.suite.metric_names,
+                    attempts=evaluator.store.attempts(fingerprints[model], asked),
+                    tried=evaluator.store.tried(asked),
+                    unread=0 if planned.suite.keep else len(planned.examples) - len(result.rows),
+                )
+            )
         return entries
 
     def _cautions(self, evaluator: Evaluator) -> dict[tuple[str, str], list[str]]:
@@ -308,7 +338,7 @@ class GateSession:
         return shown(replace(missing, advisory=advisory), planned.suite.gates)
 
 
-def _receipt(evaluator: Evaluator) -> dict[str, Json]:
+def _receipt(evaluator: Evaluator, aa: Json) -> dict[str, Json]:
     """What must still be true of the files when somebody verifies the run."""
     records: dict[str, Json] = {f"{RECORDS}/{name}": asdict(file) for name, file in sorted(evaluator.records.items())}
     heard: dict[str, Json] = {
@@ -317,6 +347,7 @@ def _receipt(evaluator: Evaluator) -> dict[str, Json]:
     return {
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "plan_sha256": sha256((evaluator.run.path / PLAN_FILE).read_bytes()),
+        "aa_sha256": digest(aa),
         "records": records,
         "judgements": heard,
     }

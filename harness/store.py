@@ -87,6 +87,11 @@ class Store:
         with closing(self._db.execute(query, (model, suite))) as rows:
             return int(rows.fetchone()[0])
 
+    def tried(self, suite: str) -> int:
+        """How many models were ever measured on `suite`, a base among them."""
+        with closing(self._db.execute("SELECT count(DISTINCT model) FROM attempts WHERE suite = ?", (suite,))) as rows:
+            return int(rows.fetchone()[0])
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         # IMMEDIATE waits for other writers up front; a deferred transaction may fail half-way instead.

@@ -2,12 +2,13 @@
 
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from harness.errors import BadSpec
+from harness.errors import BadSpec, HarnessError
 from harness.suite import Measurable
 
-__all__ = ["load_suite", "load_suites"]
+__all__ = ["load_suite", "load_suites", "read_suites"]
 
 
 def load_suite(path: Path) -> Measurable:
@@ -23,7 +24,7 @@ def load_suite(path: Path) -> Measurable:
 
 
 def load_suites(place: Path) -> tuple[Measurable, ...]:
-    """The suites of a folder's `test_*.py`, by file name, or the suite of one file.
+    """The suites of a folder's `test_*.py`, by file name, or the suite of one file. Folders inside are left alone.
 
     Raises:
         BadSpec: nothing is there, a file fails while it runs, two suites have one name, or none defines a suite.
@@ -33,24 +34,44 @@ def load_suites(place: Path) -> tuple[Measurable, ...]:
     found = [suite for path in sorted(place.glob("test_*.py")) if (suite := _suite_in(path)) is not None]
     if not found:
         raise BadSpec(f"{place}: no test_*.py in it defines a `suite`; give the folder of the suite files")
-    names = [suite.name for suite in found]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise BadSpec(f"{place}: two suites are named {min(twice)!r}; names are unique in a folder")
+    _refuse_twins(place, found)
     return tuple(found)
+
+
+def read_suites(places: Sequence[Path]) -> tuple[Measurable, ...]:
+    """The suites of several files and folders, in their order.
+
+    Raises:
+        BadSpec: as `load_suites`, or two places hold suites of one name.
+    """
+    found = [suite for place in places for suite in load_suites(place)]
+    _refuse_twins(places[-1], found)
+    return tuple(found)
+
+
+def _refuse_twins(place: Path, suites: Sequence[Measurable]) -> None:
+    names = [suite.name for suite in suites]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise BadSpec(f"{place}: two suites are named {min(twice)!r}; names are unique")
 
 
 def _suite_in(path: Path) -> Measurable | None:
     """None for a file without a `suite`, which is an ordinary test."""
-    spec = importlib.util.spec_from_file_location(f"tunegate_suite_{path.stem}", path)
+    name = f"tunegate_suite_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None or not path.is_file():
         raise BadSpec(f"{path}: no such Python file; give a suite file, or the folder of several")
     module = importlib.util.module_from_spec(spec)
     writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # looking at suites leaves no files behind
+    sys.modules[name] = module  # dataclasses in the file look themselves up there
     try:
         spec.loader.exec_module(module)
-    except (ImportError, SyntaxError, OSError) as error:
-        raise BadSpec(f"{path}: cannot be read as a suite ({type(error).__name__}: {error}); mend it") from error
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise BadSpec(f"{path}: cannot be read as a suite ({type(error).__name__}: {error}); mend it first") from error
     finally:
         sys.dont_write_bytecode = writes
+        sys.modules.pop(name, None)
     suite = getattr(module, "suite", None)
     return suite if isinstance(suite, Measurable) else None

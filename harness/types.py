@@ -237,6 +237,7 @@ class Verdict:
         detectable: smallest true difference that this n and discordance find with 80 % power; None if absolute.
         needed: examples that would decide, when INCONCLUSIVE; else None.
         reason: one sentence that a reviewer can act on.
+        read: rows of the plan's order that a sequential gate had read when it decided; None for all others.
         advisory: shown, but left out of the aggregate.
     """
 
@@ -254,3 +255,4 @@ class Verdict:
     needed: int | None = None
     reason: str = ""
     advisory: bool = False
+    read: int | None = None

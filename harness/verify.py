@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from harness.decide import decide, shown
+from harness.decide import decide, shown, with_unused
 from harness.document import result_json, verdict_json
 from harness.errors import BadRunDirectory, HarnessError
 from harness.fingerprint import digest
@@ -14,6 +14,7 @@ from harness.gates import Gate, aggregate
 from harness.judge.recheck import file_faults, grade_faults, with_judgements
 from harness.judge.standing import examined, is_advisory, requested, weigh, without_judge
 from harness.keep import PassedByBase
+from harness.noise import Noise, read_noise, tempered
 from harness.plan import MEASURED, SCHEMA_VERSION, gate_from
 from harness.prompting import KINDS, beyond_prompts
 from harness.records import read_rows
@@ -26,7 +27,7 @@ __all__ = ["Verified", "verify"]
 
 Document = Mapping[str, Any]
 UNMEASURED = frozenset({Outcome.INVALID.value, Outcome.NOT_RUN.value})
-COMPARED = ("value", "low", "high", "n", "unscored")
+COMPARED = ("value", "low", "high", "n", "unscored", "unread")
 MISSING = "missing"
 TOLERANCE = 1e-9  # another scipy may differ in the last digits
 
@@ -70,7 +71,8 @@ def _verified(run_dir: Path, plan_bytes: bytes, plan: Document, run: Document) -
         found += ungrounded
         found += _result_faults(plan, run, results)
         for item, written in zip(plan["items"], run["verdicts"], strict=True):
-            verdict, fault = _recomputed(plan, item, written, results)
+            noise = read_noise(run["aa"].get(item["suite"]))
+            verdict, fault = _recomputed(plan, item, written, _Measured(results, noise))
             verdicts.append(verdict)
             found += [fault] if fault else []
         trajectory = Trajectory.read(plan["trajectory"])
@@ -117,6 +119,8 @@ def _plan_faults(plan_bytes: bytes, plan: Document, run: Document) -> Iterator[s
         yield "plan.json: does not match its own digest; it was edited"
     if run["receipt"]["plan_sha256"] != sha256(plan_bytes) or run["plan"] != plan:
         yield "plan.json: is not the plan that run.json was made with"
+    if run["receipt"]["aa_sha256"] != digest(run["aa"]):
+        yield "aa: is not what the receipt says of the base against itself; it was edited"
     if run["partial"] != plan["partial"]:
         yield "run.json: says something else than the plan on whether the run is partial"
     if [item["node"] for item in plan["items"]] != [verdict["node"] for verdict in run["verdicts"]]:
@@ -170,6 +174,8 @@ class _Files:
                 yield f"{name}: the pool measurements that chose its rows are missing"
                 return
             planned = list(PassedByBase(**suite["keep"]).kept(pools))
+        if len(rows) in (suite["looks"] or ()) and entry["model"] != self.plan["models"][0]["name"]:
+            planned = planned[: len(rows)]  # measuring ended early; whether it may is for the gates, which read on
         if [row.id for row in rows] != planned:
             yield f"{name}: its rows are not the {len(planned)} planned ones"
         for row in rows:
@@ -185,7 +191,9 @@ class _Files:
 def _result_faults(plan: Document, run: Document, results: Mapping[tuple[str, str], SuiteResult]) -> Iterator[str]:
     written = {(entry["suite"], entry["model"], entry["metric"]): entry for entry in run["results"]}
     for (suite, model), result in results.items():
-        for entry in result_json(result, _suite(plan, suite)["metrics"], attempts=0):
+        planned = _suite(plan, suite)
+        unread = 0 if planned["keep"] else len(planned["examples"]) - len(result.rows)
+        for entry in result_json(result, planned["metrics"], attempts=0, tried=0, unread=unread):
             said = written.pop((suite, model, str(entry["metric"])), None)
             if said is None or not all(_equal(said[key], entry[key]) for key in COMPARED):
                 yield f"results: {entry['metric']} of {model} on {suite} is not what the records give"
@@ -193,14 +201,20 @@ def _result_faults(plan: Document, run: Document, results: Mapping[tuple[str, st
         yield f"results: {metric} of {model} on {suite} has no records"
 
 
-def _recomputed(
-    plan: Document, item: Document, written: Document, results: Mapping[tuple[str, str], SuiteResult]
-) -> tuple[Verdict, str]:
+class _Measured(NamedTuple):
+    """All measurements of the run, and the base's noise on the suite at hand."""
+
+    results: Mapping[tuple[str, str], SuiteResult]
+    noise: Sequence[Noise] | None
+
+
+def _recomputed(plan: Document, item: Document, written: Document, measured: _Measured) -> tuple[Verdict, str]:
     """The item's verdict, and a fault when run.json says otherwise. An INVALID one is believed: it is never green."""
+    results = measured.results
     suite, base = _suite(plan, item["suite"]), plan["models"][0]["name"]
     gate = _gate(suite, item["gate"])
-    measured = [results.get((item["suite"], name)) for name in dict.fromkeys((base, item["model"]))]
-    advisory = is_advisory(suite["judge"], gate, measured) or not suite["gates"]
+    rested = [results.get((item["suite"], name)) for name in dict.fromkeys((base, item["model"]))]
+    advisory = is_advisory(suite["judge"], gate, rested) or not suite["gates"]
     claimed = replace(_claimed(written), advisory=advisory, model=item["model"])
     if written["outcome"] in UNMEASURED:
         return claimed, ""
@@ -221,6 +235,8 @@ def _recomputed(
             prompted=prompted,
         )
         decided = weigh(decided, suite["judge"], gate, results[item["suite"], base], candidate)
+        if gate is not None:
+            decided = with_unused(tempered(decided, measured.noise), suite["full"] - len(suite["examples"]))
     except KeyError:
         return claimed, f"{item['node']}: {written['outcome']} without records"
     except HarnessError as error:

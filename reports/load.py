@@ -1,7 +1,7 @@
 """A finished run directory as one frozen value; what is missing, malformed or altered is refused by name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
@@ -34,11 +34,13 @@ class Result:
 
     Attributes:
         estimate: mean over all planned rows, in [0, 1]; None when a row is unscored.
-        n: planned rows.
+        n: rows that were read, all planned ones but for gates that decide early.
         unscored: rows without a score.
         seconds: spent measuring; 0.0 when every answer came from the store.
         fresh: answers computed by this run; the others came from the store.
         attempts: runs that computed answers of this model on this suite.
+        tried: models that were ever measured on these rows in this store.
+        unread: planned rows that were not read, because every gate had decided before; not among `n`.
         notes: what a reader must know.
     """
 
@@ -51,6 +53,8 @@ class Result:
     seconds: float
     fresh: int
     attempts: int
+    tried: int
+    unread: int
     notes: tuple[str, ...]
 
 
@@ -75,7 +79,7 @@ class PlannedSuite:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Everything that a page may show. `models[0]` is the base; `rows` keeps each suite's order."""
+    """Everything that a page may show. `models[0]` is the base; `rows` keeps each suite's order; `aa` is by suite."""
 
     folder: Path
     outcome: Outcome
@@ -92,6 +96,7 @@ class Run:
     beyond: tuple[Beyond, ...] = ()
     trajectory: Trajectory | None = None
     judged: tuple[Judged, ...] = ()
+    aa: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def unasked(self) -> tuple[str, ...]:
@@ -153,6 +158,7 @@ def load(folder: Path) -> Run:
         beyond=read_beyond(document),
         trajectory=read_trajectory(document, plan),
         judged=read_judged(document),
+        aa=document.mapping("aa") if "aa" in document.values else {},
     )
     if run.outcome is Outcome.PASS and aggregate(run.verdicts) is not Outcome.PASS:
         raise BadRunDirectory(f"{path}: says PASS, but its verdicts do not; run `tunegate verify {folder}`")
@@ -184,6 +190,7 @@ def verdict(item: Document) -> Verdict:
         needed=None if item.absent("needed") else item.integer("needed"),
         reason=item.text("reason"),
         advisory=item.flag("advisory"),
+        read=None if item.values.get("read") is None else item.integer("read"),
     )
 
 
@@ -202,6 +209,8 @@ def _result(item: Document) -> Result:
         seconds=item.number("seconds"),
         fresh=item.integer("fresh"),
         attempts=item.integer("attempts"),
+        tried=item.integer("tried"),
+        unread=item.integer("unread"),
         notes=item.texts("notes"),
     )
 

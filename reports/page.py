@@ -10,6 +10,7 @@ from harness.types import Json, ModelRef, Outcome, Verdict
 from reports.examples import Gallery, galleries
 from reports.figures import forest, slopes, steps
 from reports.headline import Banner, Tile, candidate_banner, run_banner, tiles
+from reports.instrument import Check, checks
 from reports.load import Run, aggregate
 from reports.sections import Cause, Health, Line, SuiteSlices, causes, health, lines, slices
 from reports.trajectory import Followed, follow
@@ -76,6 +77,7 @@ class Page:
         place: where the run lies, without the folders above, which may name a user.
         outcomes: what each candidate's own gates make of it, by name.
         trajectories: one for each adapter whose checkpoints were measured.
+        checks: what is known of the instrument, one for each suite and judged model.
     """
 
     title: str
@@ -90,6 +92,7 @@ class Page:
     place: str
     outcomes: Mapping[str, Outcome]
     trajectories: tuple[Drawn, ...]
+    checks: tuple[Check, ...]
 
 
 def build(run: Run, limit: int) -> Page:
@@ -111,6 +114,7 @@ def build(run: Run, limit: int) -> Page:
         place="/".join(run.folder.resolve().parts[-2:]),
         outcomes={model.name: aggregate(run.own_verdicts(model.name)) for model in run.candidates},
         trajectories=tuple(_drawn(run)),
+        checks=checks(run),
     )
 
 

@@ -50,6 +50,8 @@ class Transitions:
 def pairs(run: Run, suite: str, model: str, metric: str) -> tuple[Pair, ...]:
     """Both models' rows side by side, in the suite's order; empty when either was not measured.
 
+    Where measuring ended early, because every gate had decided, these are the rows that were read.
+
     Raises:
         Incomparable: the two measurements hold different examples.
     """
@@ -57,6 +59,8 @@ def pairs(run: Run, suite: str, model: str, metric: str) -> tuple[Pair, ...]:
     candidate = run.rows.get(Key(suite, model), ())
     if not base or not candidate:
         return ()
+    if any(each.unread for each in run.results if (each.suite, each.model) == (suite, model)):
+        base = base[: len(candidate)]
     if [row.id for row in base] != [row.id for row in candidate]:
         raise Incomparable(
             f"suite '{suite}': '{run.base.name}' and '{model}' hold different examples; measure both again"

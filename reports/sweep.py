@@ -45,6 +45,7 @@ class Sweep:
     suite: str
     metric: str
     winner: str | None
+    tied: tuple[str, ...]
     smallest: str | None
     full: str | None
     select_rows: int
@@ -91,6 +92,7 @@ def read_sweep(document: Document, plan: Document) -> Sweep | None:
         suite=ranked.text("suite"),
         metric=ranked.text("metric"),
         winner=None if said.absent("winner") else said.text("winner"),
+        tied=said.texts("tied"),
         smallest=None if said.absent("smallest") else said.text("smallest"),
         full=None if said.absent("full") else said.text("full"),
         select_rows=said.integer("select_rows"),

@@ -1,5 +1,6 @@
 """Sweeps as fixtures: points are trained once and gated, chosen on one half of the rows and confirmed on the other."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -189,6 +190,7 @@ def test_nothing_that_trains_is_said(repo):
     [
         (("winner",), "poor"),
         (("smallest",), "poor"),
+        (("tied",), ["poor"]),
         (("full",), "good"),
         (("points", 0, "select"), 0.99),
         (("points", 1, "share"), 0.99),
@@ -291,6 +293,38 @@ def test_smallest_is_the_least_that_is_not_shown_to_be_worse():
     best, near, far = [1.0] * 200, [1.0] * 199 + [0.0], [0.0] * 200
     found = choice({"best": 30, "near": 20, "far": 10}, best=best, near=near, far=far)
     assert (found.winner, found.smallest) == ("best", "near")
+
+
+def test_points_that_are_not_shown_to_be_worse_are_tied():
+    """The winner and its equals, in the plan's order; a clearly worse point is none of them."""
+    best, near, far = [1.0] * 200, [1.0] * 199 + [0.0], [0.0] * 200
+    found = choice({"far": 10, "near": 20, "best": 30}, best=best, near=near, far=far)
+    assert found.tied == ("near", "best")
+
+
+def test_ties_are_judged_all_at_once():
+    """A point that is 2.5 % likely by chance is worse when it is alone, and tied among eight others: Holm."""
+    confirm = [index for index, row in enumerate(result([1.0] * 200).rows) if in_confirm(row)]
+    best, worse = [1.0] * 200, [0.0 if i in confirm[:5] else 1.0 for i in range(200)]  # mid-p of 5 to 0: 1/64
+    assert choice({"best": 1, "worse": 2}, best=best, worse=worse).tied == ("best",)
+    others = {f"other{i}": worse for i in range(8)}
+    assert len(choice({"best": 1, **dict.fromkeys(others, 2)}, best=best, **others).tied) == 9
+
+
+def test_shares_are_tied_by_their_means():
+    """Scores between 0 and 1 have no discordant pairs; the level at which the interval leaves 0 stands in."""
+    best, near, far = [0.9] * 100 + [0.7] * 100, [0.8] * 100 + [0.8] * 100, [0.1] * 200
+    assert choice({"best": 1, "near": 2, "far": 3}, best=best, near=near, far=far).tied[-1] != "far"
+
+
+def test_no_order_of_results_changes_the_choice():
+    """Ties and winner follow the plan, whatever order measurements come in."""
+    same = {name: result([1.0, 0.0] * 50, model=name) for name in ("c", "a", "b")}
+    ranking = Ranking("suite", "accuracy", {"a": 3, "b": 3, "c": 3})
+    found = {ranking.choose({("suite", name): same[name] for name in order}) for order in itertools.permutations(same)}
+    assert len(found) == 1
+    (only,) = found
+    assert (only.winner, only.tied) == ("a", ("a", "b", "c"))
 
 
 def test_unscored_point_is_not_ranked():

@@ -1,9 +1,9 @@
-"""How much can be seen with n examples, and how many would decide. All decisions one-sided, with 80 % power.
+"""How much can be seen with n examples, and how many would decide. All decisions one-sided, by default with 80 % power.
 
 With z = `critical_z(confidence)`, a bound of a two-sided interval is a one-sided test at (1 - confidence) / 2.
 """
 
-from math import ceil, floor, sqrt
+from math import ceil, floor, log, sqrt
 from statistics import NormalDist
 from typing import Literal
 
@@ -46,22 +46,28 @@ def zero_loss_bound(n: int, confidence: float = 0.90) -> float:
 def zero_loss_n(kind: Bound, limit: float, confidence: float = 0.90) -> int | None:
     """Fewest examples with which a flawless candidate can pass: all right, none lost, or all gained.
 
+    So many that the interval lies clear of the limit, and that a model exactly on the limit would show as much by luck
+    with probability at most (1 - confidence) / 2.
+
     Args:
         kind: what `limit` bounds.
-        limit: in (0, 1]: 0.02 for a drop needs 133 examples and 0.01 needs 268; a rate of 0.95 needs 52.
+        limit: in (0, 1], a gain may be 0; a drop of 0.02 needs 149 examples, 0.01 needs 299, a rate of 0.95 needs 59.
         confidence: two-sided, in (0, 1).
 
     Returns:
         The count, or None when no count can do, as for a rate or a gain of 1.
     """
     z2 = critical_z(confidence) ** 2
+    allowed = (1 - confidence) / 2
     if kind == "drop":
-        return max(1, floor(z2 * (1 - limit) / limit) + 1)
+        lucky = 1 - limit
+        clear = floor(z2 * (1 - limit) / limit) + 1
+        return max(1, clear, ceil(log(allowed) / log(lucky)) if lucky else 1)
     if limit >= 1.0:
         return None
-    if kind == "rate":
-        return ceil(z2 * limit / (1 - limit))
-    return floor(z2 * (1 + limit) / (1 - limit)) + 1
+    lucky = limit if kind == "rate" else (1 + limit) / 2
+    clear = ceil(z2 * limit / (1 - limit)) if kind == "rate" else floor(z2 * (1 + limit) / (1 - limit)) + 1
+    return max(clear, ceil(log(allowed) / log(lucky)))
 
 
 def detectable_difference(n: int, discordant: int, confidence: float = 0.90) -> float:
@@ -99,18 +105,22 @@ def detectable_mean(half_width: float, confidence: float = 0.90) -> float:
     return min(1.0, half_width * (1 + _POWER_Z / critical_z(confidence)))
 
 
-def deciding_n(variance: float, distance: float, confidence: float = 0.90) -> int | None:
-    """Examples with which a true value `distance` away from the limit is told from it with 80 % power.
+def deciding_n(variance: float, distance: float, confidence: float = 0.90, *, power: float = 0.80) -> int | None:
+    """Examples with which a true value `distance` away from the limit is told from it.
+
+    For paired means the variance is that of one example's difference. With K answers drawn for each example it is
+    ω² + σ²/K for each model, where ω² is between examples and σ² within one (Miller 2024, arXiv 2411.00640, section 5).
 
     Args:
         variance: of one example's value or difference, >= 0.
         distance: from the value to the limit, >= 0.
         confidence: two-sided, in (0, 1).
+        power: how often it must be told, in [0.5, 1).
 
     Returns:
         ceil((z + z_power)² variance / distance²), or None above a million: nobody will measure that.
     """
-    scale = (critical_z(confidence) + _POWER_Z) * sqrt(variance)
+    scale = (critical_z(confidence) + NormalDist().inv_cdf(power)) * sqrt(variance)
     if scale >= distance * sqrt(_UNREACHABLE):
         return None
     return max(1, ceil((scale / distance) ** 2))

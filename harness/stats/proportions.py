@@ -1,11 +1,31 @@
 """One rate with its interval, and the difference of two rates on different rows."""
 
 from math import hypot
+from typing import Literal
 
 from harness.stats.normal import critical_z
 from harness.types import Estimate
 
-__all__ = ["independent_difference", "wilson"]
+__all__ = ["clopper_pearson", "independent_difference", "wilson"]
+
+
+def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
+    """Two-sided exact interval of a proportion: never errs more often than promised, so it is wider than Wilson's.
+
+    Wilson's is too kind near 0 and 1: 52 of 52 lie above 95 % by it, but come up in 6.9 % of all cases when the rate is
+    just 95 %. Claims such as "no failure in n" need this one: 0 of 100 still allows 3.0 % one-sidedly at 95 %.
+
+    Args:
+        successes: examples that scored 1, in [0, n].
+        n: scored examples, > 0.
+        confidence: two-sided, in (0, 1).
+
+    Raises:
+        ValueError: as `wilson`.
+
+    Source: Clopper and Pearson 1934, Biometrika 26:404-413, as `proportion_ci(method="exact")` of scipy.
+    """
+    return _interval(successes, n, confidence, "exact")
 
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
@@ -24,13 +44,7 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
 
     Source: Wilson 1927, JASA 22:209-212, as `scipy.stats.binomtest(...).proportion_ci(method="wilson")`.
     """
-    if n <= 0 or not 0 <= successes <= n:
-        raise ValueError(f"{successes} successes of {n}: need n > 0 and 0 <= successes <= n")
-    critical_z(confidence)
-    from scipy.stats import binomtest
-
-    interval = binomtest(successes, n).proportion_ci(confidence, method="wilson")
-    return Estimate(successes / n, float(interval.low), float(interval.high), n, "wilson")
+    return _interval(successes, n, confidence, "wilson")
 
 
 def independent_difference(one: Estimate, other: Estimate) -> Estimate:
@@ -51,3 +65,14 @@ def independent_difference(one: Estimate, other: Estimate) -> Estimate:
     low = value - hypot(one.value - one.low, other.high - other.value)
     high = value + hypot(one.high - one.value, other.value - other.low)
     return Estimate(value, low, high, min(one.n, other.n), "newcombe")
+
+
+def _interval(successes: int, n: int, confidence: float, method: Literal["exact", "wilson"]) -> Estimate:
+    if n <= 0 or not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes of {n}: need n > 0 and 0 <= successes <= n")
+    critical_z(confidence)
+    from scipy.stats import binomtest
+
+    interval = binomtest(successes, n).proportion_ci(confidence, method=method)
+    name = "clopper-pearson" if method == "exact" else method
+    return Estimate(successes / n, float(interval.low), float(interval.high), n, name)

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from harness.cli import app
 from tests.judge.courtroom import court
-from tests.judge.fake_judge import case_of, fake_judge, grade
+from tests.judge.fake_judge import fake_judge, grade
 
 pytest_plugins = "pytester"
 
@@ -24,10 +24,8 @@ def rows(pytester) -> Path:
     return path
 
 
-def strict(body, _number):
-    """A judge that gives nonsense 1 and all else 5."""
-    case = case_of(body)
-    return grade(case, 1 if "Nonsense" in json.dumps(case) else 5)
+strict = grade(lambda case: 1 if "Nonsense" in str(case["answers"]) else 5)
+"""A judge that gives nonsense 1 and all else 5."""
 
 
 def run(path: Path, judge: str, *more: str):
@@ -37,7 +35,7 @@ def run(path: Path, judge: str, *more: str):
     return CliRunner().invoke(app, ["audit", str(path), "--json", str(path.parent / "audit.json"), *options])
 
 
-def test_poor_answers_are_found_and_inform(rows, monkeypatch):
+def test_poor_answers_are_found_and_inform(rows):
     """All four, by row, with the judge's words; a judge that nobody calibrated breaks nothing, and replies are kept."""
     with fake_judge(strict) as server:
         found = run(rows, server.asked, "--judge-calls", "100")

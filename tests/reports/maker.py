@@ -294,5 +294,7 @@ def _result(case: Case, model: str, rows: list[Row]) -> dict[str, Any]:
         "seconds": 12.4,
         "fresh": len(rows),
         "attempts": 1,
+        "tried": 2,
+        "unread": 0,
         "notes": list(case.notes),
     }

@@ -2,8 +2,10 @@
 
 import math
 import random
+from math import sqrt
 from statistics import fmean
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,29 +18,47 @@ any_settings = settings(deadline=None, database=None)
 
 
 def test_agrees_with_scipy_when_values_vary():
-    """Independent values give the ordinary t interval."""
+    """Independent values give the ordinary t bounds of themselves and one more, the lowest or the highest again."""
     rng = random.Random(1)
     values = [rng.uniform(-1, 1) for _ in range(200)]
-    expected = stats.ttest_1samp(values, 0).confidence_interval(0.90)
+    low, high = (stats.ttest_1samp([*values, more], 0).confidence_interval(0.90) for more in (min(values), max(values)))
     estimate = paired_mean(values, 0.90)
-    assert (estimate.low, estimate.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
-    assert (estimate.n, estimate.method) == (200, "t")
+    assert (estimate.low, estimate.high) == pytest.approx((low.low, high.high), abs=1e-12)
+    assert (estimate.value, estimate.n, estimate.method) == (pytest.approx(fmean(values)), 200, "t")
 
 
 def test_agrees_with_statsmodels_when_clustered():
-    """Clusters give the interval of a regression on a constant with cluster-robust errors and t(G - 1)."""
+    """Clusters give the bound of a regression on a constant with cluster-robust errors, and one more cluster."""
     from statsmodels.regression.linear_model import OLS
 
     rng = random.Random(2)
     clusters = [f"c{i // 5}" for i in range(200)]
     shared = {name: rng.uniform(-0.5, 0.5) for name in clusters}
     values = [shared[name] + rng.uniform(-0.5, 0.5) for name in clusters]
-    groups = [int(name[1:]) for name in clusters]
-    fit = OLS(values, [1.0] * 200).fit(cov_type="cluster", cov_kwds={"groups": groups}, use_t=True)
-    ((low, high),) = fit.conf_int(alpha=0.10)
+    worst = min(fmean(values[start : start + 5]) for start in range(0, 200, 5))
+    groups = [int(name[1:]) for name in clusters] + [40] * 5
+    more = [*values, *[worst] * 5]
+    fit = OLS(more, [1.0] * 205).fit(cov_type="cluster", cov_kwds={"groups": groups}, use_t=True)
+    ((low, _),) = fit.conf_int(alpha=0.10)
     estimate = paired_mean(values, 0.90, clusters=clusters)
-    assert (estimate.low, estimate.high) == pytest.approx((low, high), abs=1e-9)
+    assert estimate.low == pytest.approx(low, abs=1e-9)
     assert (estimate.value, estimate.n, estimate.method) == (pytest.approx(fmean(values)), 40, "clustered t")
+
+
+@pytest.mark.parametrize(("groups", "lost", "gained"), [(40, 0.2, 0.1), (100, 0.12, 0.02), (100, 0.07, 0.02)])
+def test_few_large_losses_keep_the_promise(groups, lost, gained):
+    """Where five rows share a source and losses are rare, a drop of just the margin passes in at most 5 % of cases."""
+    rng, passed, plain = np.random.default_rng(groups), 0, 0
+    labels = [i // 5 for i in range(5 * groups)]
+    for _ in range(1200):
+        own, shared = rng.random((groups, 5)), rng.random((groups, 1))
+        lot = np.where(rng.random((groups, 5)) < sqrt(0.5), shared, own).reshape(-1)
+        values = np.where(lot < lost, -1.0, np.where(lot < lost + gained, 1.0, 0.0))
+        passed += paired_mean(values.tolist(), 0.90, clusters=labels).low > gained - lost
+        means = values.reshape(groups, 5).mean(axis=1)
+        plain += means.mean() - stats.t.ppf(0.95, groups - 1) * means.std(ddof=1) / sqrt(groups) > gained - lost
+    assert passed / 1200 <= 0.05
+    assert plain > passed
 
 
 @pytest.mark.parametrize("n", [1, 2, 20, 500])

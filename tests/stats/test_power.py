@@ -7,10 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.stats import (
+    clopper_pearson,
+    critical_score,
     deciding_n,
     detectable_difference,
     detectable_mean,
     mcnemar_midp,
+    score,
     tango,
     wilson,
     zero_loss_bound,
@@ -31,26 +34,31 @@ def test_zero_loss_bound_needs_pairs():
         zero_loss_bound(0)
 
 
-@pytest.mark.parametrize(("margin", "n"), [(0.02, 133), (0.01, 268), (0.05, 52)])
+@pytest.mark.parametrize(("margin", "n"), [(0.02, 149), (0.01, 299), (0.05, 59), (0.5, 5)])
 def test_smallest_n_of_a_margin(margin, n):
-    """2 points need 133 examples, and 1 point 268: one fewer fails even without a loss."""
+    """2 points need 149 examples, and 1 point 299: one fewer shows no loss by luck in more than 5 % of cases."""
     assert zero_loss_n("drop", margin) == n
-    assert tango(0, 0, n, 0.90).low > -margin >= tango(0, 0, n - 1, 0.90).low
+    assert tango(0, 0, n, 0.90).low > -margin
+    assert (1 - margin) ** n <= 0.05 < (1 - margin) ** (n - 1)
+    assert score(0, 0, n, -margin) > critical_score(n, -margin)
+    assert score(0, 0, n - 1, -margin) <= critical_score(n - 1, -margin)
 
 
 @pytest.mark.parametrize("rate", [0.5, 0.95, 0.99])
 def test_smallest_n_of_a_rate(rate):
     """That many right of as many show the rate, one fewer do not."""
     n = zero_loss_n("rate", rate)
-    assert wilson(n, n, 0.90).low >= rate > wilson(n - 1, n - 1, 0.90).low
+    assert min(wilson(n, n, 0.90).low, clopper_pearson(n, n, 0.90).low) >= rate
+    assert min(wilson(n - 1, n - 1, 0.90).low, clopper_pearson(n - 1, n - 1, 0.90).low) < rate
 
 
-@pytest.mark.parametrize("gain", [0.01, 0.2, 0.9])
+@pytest.mark.parametrize("gain", [0.0, 0.01, 0.2, 0.9])
 def test_smallest_n_of_a_gain(gain):
     """That many gained of as many show the gain, one fewer do not."""
     n = zero_loss_n("gain", gain)
     assert tango(n, 0, n, 0.90).low > gain
-    assert tango(n - 1, 0, n - 1, 0.90).low <= gain
+    assert score(n, 0, n, gain) > critical_score(n, gain)
+    assert score(n - 1, 0, n - 1, gain) <= critical_score(n - 1, gain)
 
 
 def test_a_rate_or_gain_of_one_is_out_of_reach():
@@ -66,6 +74,26 @@ def test_a_rate_or_gain_of_one_is_out_of_reach():
 def test_deciding_n_matches_the_normal_approximation(discordance, margin, n):
     """(1.6449 + 0.8416)² ψ / margin², worked out by hand and rounded up."""
     assert deciding_n(discordance, margin) == pytest.approx(n, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("deviation", "effect", "n"),
+    [(1.0, 0.1, 785), (1.0, 0.2, 197), (1.0, 0.5, 32), (0.8, 0.2, 126), (1.3, 0.3, 148)],
+)
+def test_deciding_n_of_means_is_that_of_a_two_sided_z_test(deviation, effect, n):
+    """(1.9600 + 0.8416)² SD² / effect²: what Miller's formula gives for judge scores, two-sided at 5 %."""
+    assert deciding_n(deviation**2, effect, 0.95) == n
+
+
+def test_answers_drawn_again_buy_examples():
+    """With as much variance within a question as between, two answers for each need three quarters of the questions."""
+    once, twice = (deciding_n(0.1 + 0.1 / answers, 0.03) for answers in (1, 2))
+    assert twice / once == pytest.approx(0.75, abs=1e-3)
+
+
+def test_more_power_needs_more_examples():
+    """95 % needs 1.75 times what 80 % does."""
+    assert deciding_n(0.05, 0.02, power=0.95) / deciding_n(0.05, 0.02) == pytest.approx(1.75, abs=0.01)
 
 
 @pytest.mark.parametrize(("variance", "distance"), [(0.1, 0.0), (0.1, 1e-5), (1.0, 1e-200)])

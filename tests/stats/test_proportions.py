@@ -1,4 +1,6 @@
-"""Wilson's interval, and that of the difference of two independent rates."""
+"""Intervals of one rate, and that of the difference of two independent ones."""
+
+from math import comb
 
 import pytest
 from hypothesis import given, settings
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats as _loaded  # noqa: F401  # its import must not count as an example's time
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from harness.stats import independent_difference, wilson
+from harness.stats import clopper_pearson, independent_difference, wilson
 
 
 @pytest.mark.parametrize(
@@ -60,3 +62,26 @@ def test_difference_agrees_with_statsmodels(one, n, other, m):
     seen = independent_difference(wilson(one, n, 0.9), wilson(other, m, 0.9))
     assert (seen.low, seen.high) == pytest.approx((low, high), abs=1e-9)
     assert -1 <= seen.low <= seen.value <= seen.high <= 1
+
+
+def test_exact_interval_of_mendels_peas():
+    """682 of 925 give [0.7076683, 0.7654066] in the manual of R's binom.test (Conover 1971)."""
+    found = clopper_pearson(682, 925)
+    assert (found.low, found.high) == pytest.approx((0.7076683, 0.7654066), abs=1e-7)
+    assert (found.n, found.method) == (925, "clopper-pearson")
+
+
+@pytest.mark.parametrize(("n", "most"), [(20, 0.139), (60, 0.049), (100, 0.030), (150, 0.020), (300, 0.010)])
+def test_no_failure_in_n_bounds_a_rate(n, most):
+    """The one-sided bound of no failure is 1 - 0.05^(1/n)."""
+    found = clopper_pearson(0, n, 0.90)
+    assert found.high == pytest.approx(1 - 0.05 ** (1 / n)) == pytest.approx(most, abs=6e-4)
+    assert found.low == 0.0
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.8, 0.95, 0.99])
+def test_the_exact_bound_never_errs_more_than_promised(rate):
+    """At the limit itself at most 5 % of all counts of 100 lie above it by the exact bound; by Wilson's up to 8 %."""
+    chances = [comb(100, k) * rate**k * (1 - rate) ** (100 - k) for k in range(101)]
+    exact = sum(p for k, p in enumerate(chances) if clopper_pearson(k, 100, 0.90).low >= rate)
+    assert exact <= 0.05
