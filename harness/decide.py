@@ -6,6 +6,7 @@ from dataclasses import replace
 from harness.compare import Comparison
 from harness.errors import NotMeasured
 from harness.gates import Gate, measured
+from harness.grounds import grounded
 from harness.prompting import best_prompt
 from harness.sweeps import confirm_half
 from harness.types import Outcome, SuiteResult, Verdict
@@ -44,14 +45,14 @@ def decide(
     if gate is None:
         return measured(base, chance=chance)
     if candidate is None:
-        return gate.check_result(base)
+        return grounded(gate, base, gate.check_result(base))
     sound = measured(base, chance=chance)
     if sound.observed is not None and sound.observed.high < chance:
         raise NotMeasured(f"suite {base.suite!r}: the base is no yardstick: {sound.reason}")
     if gate.over == "base":
-        return gate.check(Comparison(base, candidate))
+        return grounded(gate, base, gate.check(Comparison(base, candidate)))
     best = best_prompt(gate.metric, [base, *prompted])
-    verdict = gate.check(Comparison(best, candidate))
+    verdict = grounded(gate, best, gate.check(Comparison(best, candidate)))
     worth = "; prompting alone comes as far, the adapter is not worth it" if verdict.outcome is Outcome.FAIL else ""
     return replace(
         verdict, reason=f"over {best.model}, the best of {1 + len(prompted)} prompts: {verdict.reason}{worth}"

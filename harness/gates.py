@@ -45,6 +45,7 @@ class Gate:
         confidence: two-sided; 0.90 decides one-sidedly at 95 %.
         advisory: shown, but left out of the run's outcome.
         over: `best_prompt` takes a gain over the best of the base and its `--prompting` rows; else over the base.
+        min_n: with fewer examples nothing passes, however clear it looks (see `harness.grounds`); at least 1.
 
     Raises:
         BadSpec: no limit or several, a number that is no rate, or `over` beside another limit than `min_gain`.
@@ -58,6 +59,7 @@ class Gate:
     confidence: float = _CONFIDENCE
     advisory: bool = False
     over: Literal["base", "best_prompt"] = "base"
+    min_n: int = 50
 
     def __post_init__(self) -> None:
         """Check the limit and the confidence."""
@@ -72,6 +74,8 @@ class Gate:
             raise BadSpec(
                 f"gate on {self.metric!r}: over={self.over!r} goes with min_gain, and is 'base' or 'best_prompt'"
             )
+        if type(self.min_n) is not int or self.min_n < 1:
+            raise BadSpec(f"gate on {self.metric!r}: min_n={self.min_n!r} must be a whole number of at least 1")
         if self.confidence == 1.0:
             raise BadSpec(f"gate on {self.metric!r}: confidence 1 needs endless data; use 0.90")
 
