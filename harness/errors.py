@@ -6,6 +6,7 @@ HarnessError                 the message is one line: what is wrong, where, what
 │   ├── BadSpec              a suite, gate or schema contradicts itself or cannot be decided
 │   └── BadRunDirectory      the run directory exists, belongs to another plan, or cannot be read
 ├── NotMeasured              a planned measurement is missing; becomes INVALID, never 0
+├── CannotWrite              a disk is full, or a file cannot be written; the run stops and can be continued
 ├── Incomparable             two results differ in something that must be equal
 └── ModelProblem             the model, adapter or tokenizer cannot be trusted to be what was asked for
     ├── AdapterMismatch      adapter of another base, missing or unexpected keys, drifted prompt
@@ -18,6 +19,7 @@ __all__ = [
     "BadExamples",
     "BadRunDirectory",
     "BadSpec",
+    "CannotWrite",
     "HarnessError",
     "Incomparable",
     "ModelProblem",
@@ -48,6 +50,10 @@ class BadRunDirectory(UsageProblem):
 
 class NotMeasured(HarnessError):
     """A planned measurement is missing; the verdict becomes INVALID, the score never 0."""
+
+
+class CannotWrite(HarnessError):
+    """A file of the run or the store cannot be written; what was measured is kept, and the run can be continued."""
 
 
 class Incomparable(HarnessError):

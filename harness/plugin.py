@@ -4,6 +4,7 @@ A test module is a suite file when it has a global `suite`; its `test_gate(gate,
 gate and candidate. A repository opts in with `pytest_plugins = ["harness.plugin"]` in its top conftest.py.
 """
 
+import fnmatch
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from typing import Any, NoReturn
 import pytest
 
 from harness.collected import Collected, Reports
-from harness.errors import HarnessError, UsageProblem
+from harness.errors import CannotWrite, HarnessError, UsageProblem
 from harness.gates import Gate
 from harness.options import Options, add_options
 from harness.plan import Item
@@ -162,6 +163,8 @@ def check(request: pytest.FixtureRequest, candidate: str) -> Callable[[Gate | st
     problem, verdict = "", None
     try:
         verdict = state.gates.verdict(node.nodeid)
+    except CannotWrite as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.INTERRUPTED)
     except HarnessError as error:
         problem = str(error)
     if verdict is None:  # outside the handler, so that pytest shows one line and no chain of exceptions
@@ -195,7 +198,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         if exitstatus == pytest.ExitCode.INTERRUPTED:
             session.exitstatus = INTERRUPTED
         return
-    outcome = state.gates.finish()
+    try:
+        outcome = state.gates.finish()
+    except CannotWrite as error:
+        state.gates.abandon()
+        state.unwritten.append(str(error))
+        session.exitstatus = INTERRUPTED
+        return
     run_dir = state.gates.evaluator.run.path
     session.config.stash[FINISHED] = (run_dir, state.gates.finished)
     if exitstatus == pytest.ExitCode.TESTS_FAILED and state.failed <= state.gates.spared:
@@ -210,6 +219,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if evaluator is None:
         return
     if FINISHED not in config.stash:
+        for line in config.stash[STATE].unwritten:
+            terminalreporter.write_line(line)
         terminalreporter.write_line(f"interrupted: the same command with --run-dir {evaluator.run.path} continues it")
         return
     run_dir, run = config.stash[FINISHED]
@@ -287,7 +298,15 @@ def _trajectory_lines(trajectory: Mapping[str, Any] | None, planned: Mapping[str
 
 def _narrowing(config: pytest.Config) -> list[str]:
     """Options that skip whole files without telling anybody."""
-    return [f"--{name}" for name in ("lf", "stepwise") if config.getoption(name, False)]
+    found = [f"--{name}" for name in ("lf", "stepwise") if config.getoption(name, False)]
+    folders = {config.rootpath / Path(module).parent for module in config.stash[STATE].suites}
+    beside = [str(path) for folder in folders for path in folder.iterdir()]  # what is ignored elsewhere is no suite's
+    ignored = [
+        (f"--{name.replace('_', '-')} {given}", str(config.invocation_params.dir / given))
+        for name in ("ignore", "ignore_glob")
+        for given in config.getoption(name, None) or ()
+    ]
+    return found + [option for option, pattern in ignored if fnmatch.filter(beside, pattern)]
 
 
 def _interrupted(number: int, frame: object) -> NoReturn:  # noqa: ARG001  # signal's signature
