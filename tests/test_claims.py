@@ -13,8 +13,8 @@ MEMORY = (ROOT / "docs" / "memory.md").read_text(encoding="utf-8")
 TEMPLATE = (ROOT / "reports" / "report.html.j2").read_text(encoding="utf-8")
 ROWS = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in PAGE.splitlines() if line[:3] != "| -"]
 CLAIMS = [row for row in ROWS if len(row) == 3 and row[0] != "row"]
-NUMBERS = [*range(13, 77), *range(105, 122)]
-OUT_OF_SCOPE = {"72"}
+NUMBERS = [*range(13, 77), *range(105, 153)]
+OUT_OF_SCOPE = {"72", "133"}
 
 
 @cache
@@ -55,7 +55,7 @@ def test_what_holds_a_claim_exists(number, held):
     if held.startswith("reason: "):
         assert number in OUT_OF_SCOPE
         places = [place for place in places if place.startswith(("`", "docs/", "report:"))]
-    assert places
+    assert places or held.startswith("reason: ")
     assert {place: problem(place) for place in places} == dict.fromkeys(places, "")
 
 
