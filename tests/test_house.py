@@ -77,7 +77,6 @@ def test_no_pickle_no_shell_no_remote_code(path):
         "AutoModel.from_pretrained(name, trust_remote_code=asked)",
         "torch.load(file)",
         "yaml.load(text)",
-        "TaskManager(include_path=folder)",
     ],
 )
 def test_what_is_unsafe_is_found(line):
@@ -87,13 +86,13 @@ def test_what_is_unsafe_is_found(line):
 
 
 def unsafe(node):
-    """Whatever in a tree unpickles, runs text, goes through a shell, or lets a model or task bring code."""
+    """Whatever in a tree unpickles, runs text, goes through a shell, or lets a model bring code."""
     found = [module for module, _ in imports(node) if module.partition(".")[0] in UNSAFE_MODULES]
     for call in (each for each in ast.walk(node) if isinstance(each, ast.Call)):
         name = ast.unparse(call.func)
         found += [name] if name in UNSAFE_CALLS else []
         for keyword in call.keywords:
-            if keyword.arg in ("shell", "trust_remote_code", "include_path") and ast.unparse(keyword.value) != "False":
+            if keyword.arg in ("shell", "trust_remote_code") and ast.unparse(keyword.value) != "False":
                 found.append(f"{name}({keyword.arg}=...)")
     return found
 

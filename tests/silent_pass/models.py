@@ -8,6 +8,18 @@ from typing import Any
 
 from tests.silent_pass.ways import Area, Way, edit, edit_json, head, make_suite
 
+SAID = """
+from harness.types import Score
+
+class Said:
+    name, version, chance = "exact_match", 1, 0.0
+    spec = {"name": "said", "version": "1"}
+
+    def refuse_unfit(self, examples): pass
+
+    def __call__(self, examples, generations):
+        return [Score(self.name, 1.0) for _ in generations]
+"""
 HARMLESS = "open('ran', 'w')"
 BOMB = f"cbuiltins\nexec\n(V{HARMLESS}\ntR.".encode()
 """A pickle that runs code when it is loaded, and leaves a file behind."""
@@ -118,10 +130,10 @@ def copied(root: Path) -> None:
 
 
 def prepare(root: Path) -> None:
-    """A suite that a random model passes: whatever it says counts."""
+    """A suite that a random model passes: whatever it says counts, cut or not."""
     file = make_suite(root, rows=60, gates='Gate("exact_match", max_drop=0.5)')
-    edit(file, "[exact_match()]", "[per_example('exact_match', lambda example, text: Judgement(1.0))]")
-    head("from harness.metrics import Judgement, per_example")(root)
+    edit(file, "[exact_match()]", "[Said()]")
+    head(SAID)(root)
 
 
 def longer(root: Path) -> None:
