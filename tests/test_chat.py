@@ -118,6 +118,12 @@ def test_a_template_that_grows_without_end_is_stopped(monkeypatch, bomb):
         render(make_tokenizer(chat_template=bomb), ASK)
 
 
+def test_a_template_that_writes_too_much_is_refused():
+    """Ten million characters take little time and memory, and are no prompt."""
+    with pytest.raises(ModelProblem, match="the chat template writes 10,000,000 characters"):
+        render(make_tokenizer(chat_template="{% set n = 5000000 %}{{ 'ab' * n }}"), ASK)
+
+
 def test_a_tokenizer_that_pads_on_the_right_is_turned_to_the_left(tmp_path):
     """Padded on the right, a decoder would go on behind the padding; what the folder says of it does not count."""
     tokenizer = make_tokenizer()

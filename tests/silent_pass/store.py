@@ -1,12 +1,14 @@
-"""Answers that are kept from an earlier, green run, after something has changed. What is stale must be asked again."""
+"""Answers that are kept from earlier runs, a green one and a red one of `bad`, after something has changed."""
 
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.silent_pass.ways import Area, Way, both, edit, rule
+from tests.silent_pass.ways import Area, Way, edit, rule
 
-BAD = rule("good", right=60)
+REPLACED = rule("good", right=60)
+POOR = ("--adapter", "bad")
+EDIT = "UPDATE answers SET value = replace(value, '\"no\"', '\"yes\"')"
 
 
 def statement(sql: str) -> Callable[[Path], None]:
@@ -44,7 +46,7 @@ def damaged(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
 RAISED = "a drop of 5 points is exceeded"
 
 WAYS = [
-    Way("the adapter is replaced in its folder", BAD, 1, RAISED),
+    Way("the adapter is replaced in its folder", REPLACED, 1, RAISED),
     Way(
         "the base is replaced in its folder",
         rule("base", right=120),
@@ -57,15 +59,12 @@ WAYS = [
         1,
         "the required 80 % is ruled out",
     ),
+    Way("the store's answers are edited", statement(EDIT), 1, RAISED, POOR),
     Way(
-        "the store's answers are edited",
-        both(BAD, statement("UPDATE answers SET value = replace(value, '\"no\"', '\"yes\"')")),
-        1,
-        RAISED,
+        "the store's answers are edited, and their checksums wiped", statement(f"{EDIT}, sha256 = ''"), 1, RAISED, POOR
     ),
-    Way("the store's answers are emptied", both(BAD, statement("UPDATE answers SET value = '{}'")), 1, RAISED),
-    Way("the store's answers change places", both(BAD, keys_swapped), 1, RAISED),
-    Way("the store's checksums are wiped", both(BAD, statement("UPDATE answers SET sha256 = ''")), 1, RAISED),
+    Way("the store's answers are emptied", statement("UPDATE answers SET value = '{}'"), 1, RAISED, POOR),
+    Way("the store's answers change places", keys_swapped, 1, RAISED, POOR),
     Way(
         "the store's file is cut in half",
         damaged(lambda data: data[: len(data) // 2]),

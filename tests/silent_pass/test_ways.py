@@ -35,7 +35,7 @@ from tests.silent_pass import (
     training,
 )
 from tests.silent_pass.page import AREAS, PAGE, page
-from tests.silent_pass.ways import ADAPTER, BASE, GOOD, PAIRED, Way, make_suite, nothing
+from tests.silent_pass.ways import ADAPTER, BAD, BASE, GOOD, PAIRED, Way, make_suite, nothing
 from tests.tiny import make_adapter, make_base
 
 pytest_plugins = "pytester"
@@ -179,9 +179,10 @@ def test_options(repo, way):
 
 @each(store.AREA)
 def test_store(repo, way):
-    """A first run is green; then something changes."""
+    """A first run is green, and one of a poor adapter red; then something changes."""
     make_suite(repo.path)
-    assert gate(repo, *ADAPTER).code == 0
+    make_model(repo.path / "bad", right=BAD)
+    assert [gate(repo, "--adapter", name).code for name in ("good", "bad")] == [0, 1]
     shutil.rmtree(repo.path / "runs")
     walk(repo, way)
 
