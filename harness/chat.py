@@ -2,16 +2,19 @@
 
     messages --template--> text --tokenizer--> token ids
 
-A template is code that came with a model. It runs in the sandbox of transformers, and is told a fixed date,
-so that a prompt is the same today and tomorrow.
+A template is code that came with a model. It runs in the sandbox of transformers, which keeps it from reading and
+calling what it should not, and within limits of ours on time, memory and length. It is told a fixed date, so that a
+prompt is the same today and tomorrow.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from harness.backends import Prompt
+from harness.bounded import bounded
 from harness.errors import BadExamples, ModelProblem
 from harness.fingerprint import digest, file_digest
 from harness.types import Message
@@ -25,6 +28,8 @@ _FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", 
 _SENTENCEPIECE = ("tokenizer.model", "vocab.json", "merges.txt", "vocab.txt")
 _TODAY = datetime(2024, 7, 26, tzinfo=UTC)
 """What templates that print a date are told: the date that the templates of Llama 3 fall back to themselves."""
+_SECONDS, _MEMORY, _CHARACTERS = 10.0, 1 << 29, 1 << 23
+"""What rendering one prompt may take: seconds, bytes, and characters written."""
 _CLOCK = ("%Y", "%y", "%m", "%B", "%b", "%d", "%-d", "%A", "%a", "%j", "%H", "%I", "%M", "%S", "%p")
 """The parts of a date that templates ask for."""
 
@@ -65,10 +70,12 @@ def render(tokenizer: Tokenizer, messages: Sequence[Message], *, generation_prom
         generation_prompt: open the assistant's turn at the end.
 
     Raises:
-        ModelProblem: the template refuses these messages (some know no system role).
+        ModelProblem: the template refuses these messages (some know no system role), breaks, or goes beyond its limits.
     """
     text = _text(tokenizer, [dict(message) for message in messages], generation_prompt=generation_prompt)
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    if not ids:
+        raise ModelProblem("the chat template writes nothing, so that there is nothing to answer; use a sound template")
     return Prompt(text=text, token_ids=tuple(ids))
 
 
@@ -84,19 +91,47 @@ def render_texts(tokenizer: Tokenizer, conversations: Sequence[Sequence[Message]
 def _text(tokenizer: Tokenizer, messages: list[dict[str, str]], *, generation_prompt: bool) -> str:
     from jinja2 import TemplateError
 
+    template = _timeless(tokenizer.chat_template)
+    _refuse_powers(template)
     try:
-        return str(
-            tokenizer.apply_chat_template(
-                messages,
-                tokenize=False,
-                add_generation_prompt=generation_prompt,
-                date_string=_TODAY.strftime("%d %b %Y"),
-                chat_template=_timeless(tokenizer.chat_template),
+        with bounded(seconds=_SECONDS, memory=_MEMORY):
+            text = str(
+                tokenizer.apply_chat_template(
+                    messages,
+                    tokenize=False,
+                    add_generation_prompt=generation_prompt,
+                    date_string=_TODAY.strftime("%d %b %Y"),
+                    chat_template=template,
+                )
             )
-        )
+    except (TimeoutError, MemoryError, RecursionError) as error:
+        raise ModelProblem(
+            f"the chat template takes more than {_SECONDS:g} s or {_MEMORY >> 20} MiB for one prompt "
+            f"({type(error).__name__}); use a sound template"
+        ) from error
     except TemplateError as error:
         roles = ", ".join(message.get("role", "?") for message in messages)
         raise ModelProblem(f"the chat template refuses the roles {roles}: {_first_line(error)}") from error
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ModelProblem(
+            f"the chat template breaks ({type(error).__name__}: {_first_line(error)}); mend it"
+        ) from error
+    if len(text) > _CHARACTERS:
+        raise ModelProblem(f"the chat template writes {len(text):,} characters for one prompt; use a sound template")
+    return text
+
+
+@lru_cache(64)
+def _refuse_powers(template: str) -> None:
+    """Refuse `9**9**9`, the one expression that no limit on time can stop once it runs."""
+    from jinja2 import Environment, TemplateSyntaxError
+
+    try:
+        words = [word for _, kind, word in Environment(autoescape=True).lex(template) if kind == "operator"]
+    except TemplateSyntaxError:
+        return  # rendering says what is wrong with it
+    if "**" in words:
+        raise ModelProblem("the chat template raises numbers to a power, which may take forever; use a sound template")
 
 
 def answer_ids(

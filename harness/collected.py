@@ -27,6 +27,7 @@ class Collected:
         made: items made, by node id of the function.
         skipped: modules that skipped themselves.
         header: lines that say what is planned.
+        unwritten: why the receipt could not be written.
         failed: node ids of everything that failed.
     """
 
@@ -35,6 +36,7 @@ class Collected:
     made: dict[str, int] = field(default_factory=dict)
     skipped: list[Path] = field(default_factory=list)
     header: list[str] = field(default_factory=list)
+    unwritten: list[str] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
 
     def refuse_gaps(self) -> None:

@@ -22,7 +22,7 @@ from harness.fingerprint import digest
 from harness.paths import beside_caller
 from harness.types import Example, Json
 
-__all__ = ["FileSource", "Source", "csv", "jsonl", "nested_slice", "shuffled"]
+__all__ = ["HALF_CHARACTER", "FileSource", "Source", "csv", "jsonl", "nested_slice", "shuffled", "unique_keys"]
 
 COLUMNS = ("input", "output", "tags", "id", "cluster", "provenance")
 ID_LENGTH = 16
@@ -114,7 +114,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Json]]
         if not line.strip():
             raise BadExamples(f"{path}:{number}: blank line; remove it, or the row that was meant is missing")
         try:
-            row = json.loads(line, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)
+            row = json.loads(line, object_pairs_hook=unique_keys, parse_constant=_no_number, parse_float=_finite)
         except (ValueError, RecursionError) as error:
             raise BadExamples(f"{path}:{number}: not JSON ({error}); write one object a line") from error
         if not isinstance(row, dict):
@@ -175,7 +175,8 @@ def _refuse_repeats(path: Path, examples: Iterable[tuple[int, Example]]) -> None
                 raise BadExamples(f"{path}:{line}: same {what} as line {first}; remove one of the rows")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For `json.loads`, as `object_pairs_hook`: an object, unless a key is given twice (ValueError)."""
     row = dict(pairs)
     if len(row) != len(pairs):
         raise ValueError("a key is given twice")

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.compare import Comparison, estimate, scores
+from harness.compare import Comparison
 from harness.errors import NotMeasured
 from harness.gates import Gate, measured
+from harness.grounds import grounded
 from harness.hold import hold_pinned, is_pinned, without_pinned
 from harness.prompting import best_prompt
 from harness.sequential import check_in_order
@@ -35,7 +36,7 @@ def decide(
         prompted: the base's results with other prompting.
 
     Raises:
-        NotMeasured: the base is below chance, or has nothing to lose, so a comparison with it means nothing.
+        NotMeasured: the base is below chance, so a comparison with it means nothing.
         Incomparable: the results differ in something that must be equal.
     """
     if confirm and candidate is not None:
@@ -46,11 +47,11 @@ def decide(
     if gate is None:
         return measured(candidate or base, chance=chance)
     if candidate is None:
-        return check_in_order(gate, base, base) if gate.sequential else gate.check_result(without_pinned(base))
+        own = without_pinned(base)
+        return grounded(gate, own, check_in_order(gate, own, own) if gate.sequential else gate.check_result(own))
     sound = measured(base, chance=chance)
     if sound.observed is not None and sound.observed.high < chance:
         raise NotMeasured(f"suite {base.suite!r}: the base is no yardstick: {sound.reason}")
-    _refuse_nothing_to_lose(gate, base)
     if any(map(is_pinned, base.rows)):
         Comparison(base, candidate)  # refuses results that do not have the same cases
         pool = [without_pinned(result) for result in (base, candidate, *prompted)]
@@ -60,11 +61,11 @@ def decide(
 
 def _compared(gate: Gate, base: SuiteResult, candidate: SuiteResult, prompted: Sequence[SuiteResult]) -> Verdict:
     if gate.sequential:
-        return check_in_order(gate, base, candidate)
+        return grounded(gate, base, check_in_order(gate, base, candidate))
     if gate.over == "base":
-        return gate.check(Comparison(base, candidate))
+        return grounded(gate, base, gate.check(Comparison(base, candidate)))
     best = best_prompt(gate.metric, [base, *prompted])
-    verdict = gate.check(Comparison(best, candidate))
+    verdict = grounded(gate, best, gate.check(Comparison(best, candidate)))
     worth = "; prompting alone comes as far, the adapter is not worth it" if verdict.outcome is Outcome.FAIL else ""
     return replace(
         verdict, reason=f"over {best.model}, the best of {1 + len(prompted)} prompts: {verdict.reason}{worth}"
@@ -99,15 +100,3 @@ def undecided(  # noqa: PLR0913  # the fields of a verdict that is not there
         reason=reason,
         advisory=gate.advisory if gate else False,
     )
-
-
-def _refuse_nothing_to_lose(gate: Gate, base: SuiteResult) -> None:
-    """A bound on a drop that no candidate can exceed, because the base scores less than that, shows nothing."""
-    if gate.kind != "drop" or None in scores(base, gate.metric):
-        return
-    rate = estimate(base, gate.metric).value
-    if rate < gate.limit:
-        raise NotMeasured(
-            f"suite {base.suite!r}: the base scores {100 * rate:.1f} % on {gate.metric}, so it cannot drop by "
-            f"{100 * gate.limit:g} points and gate {gate} could not fail; take a base that can do this, or no such gate"
-        )

@@ -8,6 +8,7 @@ HarnessError                 the message is one line: what is wrong, where, what
 ├── NotMeasured              a planned measurement is missing; becomes INVALID, never 0
 ├── JudgeProblem             the judge cannot be asked: no key, no such model, endpoint down
 ├── BudgetSpent              the judge's budget is used up; what was judged is kept, a larger one goes on
+├── CannotWrite              a disk is full, or a file cannot be written; the run stops and can be continued
 ├── Incomparable             two results differ in something that must be equal
 └── ModelProblem             the model, adapter or tokenizer cannot be trusted to be what was asked for
     ├── AdapterMismatch      adapter of another base, missing or unexpected keys, drifted prompt
@@ -21,6 +22,7 @@ __all__ = [
     "BadRunDirectory",
     "BadSpec",
     "BudgetSpent",
+    "CannotWrite",
     "HarnessError",
     "Incomparable",
     "JudgeProblem",
@@ -60,6 +62,10 @@ class JudgeProblem(HarnessError):
 
 class BudgetSpent(HarnessError):
     """The judge's budget is used up; every verdict so far is kept, and the same command with a larger one goes on."""
+
+
+class CannotWrite(HarnessError):
+    """A file of the run or the store cannot be written; what was measured is kept, and the run can be continued."""
 
 
 class Incomparable(HarnessError):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from harness.answers import Engine, Progress, repeats_exactly, with_dtype
 from harness.backends import Backend
 from harness.decide import decide, shown, with_unused
-from harness.errors import HarnessError, Incomparable, NotMeasured
+from harness.errors import AdapterWithoutEffect, CannotWrite, HarnessError, Incomparable, NotMeasured
 from harness.fingerprint import digest
 from harness.judge.standing import not_requested, requested, weigh
 from harness.noise import Noise, known_noise, noise_key, tempered
@@ -143,6 +143,8 @@ class Evaluator:
             return yardstick  # without the base there is nothing to compare a candidate with
         try:
             return self._measure(planned, self._identified(model))
+        except CannotWrite:
+            raise  # the measurement is as good as it was, and can go on later
         except HarnessError as error:
             return error
         except Exception as error:
@@ -157,13 +159,22 @@ class Evaluator:
             asked = next(model for model in self.plan.models if model.name == name)
             try:
                 self.prepare(name)
-                self._models[name] = self._backend.identify(with_dtype(self._backend, asked))
+                self._models[name] = self._known(self._backend.identify(with_dtype(self._backend, asked)))
             except HarnessError as error:
                 self._models[name] = error
         found = self._models[name]
         if isinstance(found, HarnessError):
             raise found
         return found
+
+    def _known(self, model: ModelRef) -> ModelRef:
+        """`model`, unless it is a candidate that is the base itself: compared with itself, nothing ever drops."""
+        base = self._models.get(self.plan.models[0].name)
+        if isinstance(base, ModelRef) and not model.prompting and model.fingerprint == base.fingerprint:
+            raise AdapterWithoutEffect(
+                f"model {model.name!r}: answers as the base does, its files are the same; give the fine-tuned model"
+            )
+        return model
 
     def _measure(self, planned: PlannedSuite, model: ModelRef) -> SuiteResult:
         assert self._backend is not None

@@ -59,6 +59,7 @@ class Gate:
         advisory: shown, but left out of the run's outcome.
         over: `best_prompt` takes a gain over the best of the base and its `--prompting` rows; else over the base.
         sequential: decide as soon as the rows read so far do, see `harness.sequential`.
+        min_n: with fewer examples nothing passes, however clear it looks (see `harness.grounds`); at least 1.
 
     Raises:
         BadSpec: no limit or several, a number that is no rate, or `over` beside another limit than `min_gain` or
@@ -74,6 +75,7 @@ class Gate:
     advisory: bool = False
     over: Literal["base", "best_prompt"] = "base"
     sequential: bool = False
+    min_n: int = 50
 
     def __post_init__(self) -> None:
         """Check the limit and the confidence."""
@@ -90,6 +92,8 @@ class Gate:
             )
         if self.sequential and self.over != "base":
             raise BadSpec(f"gate on {self.metric!r}: sequential has no over={self.over!r}; drop one of the two")
+        if type(self.min_n) is not int or self.min_n < 1:
+            raise BadSpec(f"gate on {self.metric!r}: min_n={self.min_n!r} must be a whole number of at least 1")
         if self.confidence == 1.0:
             raise BadSpec(f"gate on {self.metric!r}: confidence 1 needs endless data; use 0.90")
 

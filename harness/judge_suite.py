@@ -6,10 +6,10 @@ base stands at one half, so that a difference to it is the share of wins above o
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.answers import Engine, answer
 from harness.datasets import Source, nested_slice
@@ -28,7 +28,10 @@ from harness.suite import data_layer, refuse_bad_spec, refuse_other_prompt
 from harness.two_turns import two_turns
 from harness.types import Example, Generation, Json, Message, ModelRef, Row, Sampling, SuiteResult
 
-__all__ = ["JudgeSuite"]
+if TYPE_CHECKING:
+    from harness.plan import PlannedSuite
+
+__all__ = ["JudgeSuite", "judge_header"]
 
 _TURN_TOKENS = 512
 """Most tokens of an answer to an open question."""
@@ -235,3 +238,16 @@ def _notes(rows: Sequence[Row], orders: Sequence[str], model: ModelRef) -> list[
     if orders:
         notes.append(f"{len(orders)} answers read like orders to the judge, look at them: {', '.join(orders[:5])}")
     return notes
+
+
+def judge_header(suites: Sequence["PlannedSuite"], judge: Judge | None) -> Iterator[str]:
+    """What is said of the judge before anything is measured; nothing where no suite has one."""
+    judged = [(planned.suite, len(planned.examples)) for planned in suites if isinstance(planned.suite, JudgeSuite)]
+    if not judged:
+        return
+    if judge is None:
+        names = ", ".join(suite.name for suite, _ in judged)
+        yield f"judge: not requested, {names} only informs; add --judge URL#model, hf:PATH or embedded"
+        return
+    most = sum(suite.most_questions(rows) for suite, rows in judged)
+    yield f"judge: {judge.name}; at most {most:,} questions about each model"

@@ -4,6 +4,7 @@ A test module is a suite file when it has a global `suite`; its `test_gate(gate,
 gate and candidate. A repository opts in with `pytest_plugins = ["harness.plugin"]` in its top conftest.py.
 """
 
+import fnmatch
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -14,18 +15,17 @@ from typing import Any, NoReturn
 
 import pytest
 
+from harness.closing import closing_lines
 from harness.collected import Collected, Reports
-from harness.errors import BudgetSpent, HarnessError, JudgeProblem, UsageProblem
+from harness.errors import BudgetSpent, CannotWrite, HarnessError, JudgeProblem, UsageProblem
 from harness.gates import Gate
 from harness.judge.options import read_judge
-from harness.judge.words import judge_line
-from harness.judge_suite import JudgeSuite
+from harness.judge_suite import judge_header
 from harness.lm_eval_task import LmEvalTasks
 from harness.options import Options, add_options
 from harness.outside import Outside
-from harness.plan import Item, Plan
+from harness.plan import Item
 from harness.progress import TerminalProgress
-from harness.prompting import REFERENCE
 from harness.session import GateOf, GateSession, items_of
 from harness.suite import Measurable, Suite
 from harness.sweeps import Sweep
@@ -152,7 +152,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         *([f"checkpoints: {', '.join(sorted(saved))}"] if saved else []),
         *([f"shown beside: {', '.join(prompts)}"] if prompts else []),
         f"suites: {', '.join(suite.name for suite in plan.suites)}; {rows:,} examples planned on each model",
-        *_judge_header(plan, state.gates),
+        *judge_header(plan.suites, state.gates.judge),
         *state.notes(),
         *(f"partial: {reason}" for reason in plan.partial_reasons),
     ]
@@ -193,6 +193,8 @@ def check(request: pytest.FixtureRequest, candidate: str) -> Callable[[Gate | st
     try:
         with _ending(state.gates):
             verdict = state.gates.verdict(node.nodeid)
+    except CannotWrite as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.INTERRUPTED)
     except HarnessError as error:
         problem = str(error)
     if verdict is None:  # outside the handler, so that pytest shows one line and no chain of exceptions
@@ -226,7 +228,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         if exitstatus == pytest.ExitCode.INTERRUPTED:
             session.exitstatus = INTERRUPTED
         return
-    outcome = state.gates.finish()
+    try:
+        outcome = state.gates.finish()
+    except CannotWrite as error:
+        state.gates.abandon()
+        state.unwritten.append(str(error))
+        session.exitstatus = INTERRUPTED
+        return
     run_dir = state.gates.evaluator.run.path
     session.config.stash[FINISHED] = (run_dir, state.gates.finished)
     warned = state.gates.undecided if state.gates.options.on_inconclusive == "warn" else frozenset()
@@ -243,19 +251,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if evaluator is None:
         return
     if FINISHED not in config.stash:
+        for line in config.stash[STATE].unwritten:
+            terminalreporter.write_line(line)
         terminalreporter.write_line(f"interrupted: the same command with --run-dir {evaluator.run.path} continues it")
         return
     run_dir, run = config.stash[FINISHED]
     line = config.hook.pytest_tunegate_report(run_dir=run_dir)
     terminalreporter.ensure_newline()
-    if run["sweep"]:
-        terminalreporter.write_line(f"trained: {run['trained']}; {_sweep_line(run['sweep'])}")
-    for entry in run["prompting"]:
-        terminalreporter.write_line(_prompting_line(entry))
-    for entry in run["judge"]:
-        terminalreporter.write_line(judge_line(entry))
-    for followed in _trajectory_lines(run["trajectory"], run["plan"]["trajectory"]):
-        terminalreporter.write_line(followed)
+    for said in closing_lines(run):
+        terminalreporter.write_line(said)
     if not config.hook.pytest_tunegate_verdicts(run=run, color=terminalreporter.hasmarkup):
         partial = " (partial: not the whole gate)" if run["partial"] else ""
         terminalreporter.write_line(f"outcome: {run['outcome']}{partial}", bold=True)
@@ -289,18 +293,6 @@ def _ending(gates: GateSession) -> Iterator[None]:
         pytest.exit(str(error), returncode=EXIT_CODES[Outcome.INVALID])
 
 
-def _judge_header(plan: Plan, gates: GateSession) -> Iterator[str]:
-    judged = [planned for planned in plan.suites if isinstance(planned.suite, JudgeSuite)]
-    if not judged:
-        return
-    if gates.judge is None:
-        names = ", ".join(planned.name for planned in judged)
-        yield f"judge: not requested, {names} only informs; add --judge URL#model, hf:PATH or embedded"
-        return
-    most = sum(each.suite.most_questions(len(each.examples)) for each in judged if isinstance(each.suite, JudgeSuite))
-    yield f"judge: {gates.judge.name}; at most {most:,} questions about each model"
-
-
 def _configured(suite: Measurable, options: Options) -> Measurable:
     """Suites that run through lm-eval, or on data from outside, take their rows from where the options say."""
     told = dict(options.data)
@@ -329,41 +321,17 @@ def _module(node: pytest.Item) -> str:
     return module.nodeid if module else ""
 
 
-def _sweep_line(sweep: Mapping[str, Any]) -> str:
-    points = {point["model"]: point for point in sweep["points"]}
-    if sweep["winner"] is None:
-        return "no point could be ranked"
-    best = points[sweep["winner"]]["select"]
-    small = f"; smallest that is not shown to be worse: {sweep['smallest']}" if sweep["smallest"] else ""
-    ranked = sum(point["select"] is not None for point in points.values())
-    return f"winner: {sweep['winner']}, best of {ranked} on the select half ({best:.1%}){small}"
-
-
-def _prompting_line(entry: Mapping[str, Any]) -> str:
-    value, low, high = (100 * entry[key] + 0.0 for key in ("value", "low", "high"))
-    over = "the reference model" if entry["over"] == REFERENCE else f"{entry['over']}, the best prompt"
-    what = f"{entry['suite']}: {entry['model']} minus {over}"
-    share = "" if entry["share"] is None else f"; {entry['over']} alone has {entry['share']:.0%} of the gain"
-    return f"{what}: {value:+.1f} points [{low:+.1f}, {high:+.1f}] of {entry['metric']}{share}"
-
-
-def _trajectory_lines(trajectory: Mapping[str, Any] | None, planned: Mapping[str, Any] | None) -> Iterator[str]:
-    if trajectory is None or planned is None:
-        return
-    for adapter, best in trajectory["recommended"].items():
-        count = sum(each["of"] == adapter for each in trajectory["checkpoints"])
-        if planned["task"] is None:
-            said = "no suite asks for a gain or a rate to recommend one by"
-        elif best is None:
-            said = "none keeps every bound on a drop"
-        else:
-            said = f"recommended: {best}, chosen on the rows that it is shown on"
-        yield f"trajectory of {adapter}: {count} checkpoints; {said}"
-
-
 def _narrowing(config: pytest.Config) -> list[str]:
     """Options that skip whole files without telling anybody."""
-    return [f"--{name}" for name in ("lf", "stepwise") if config.getoption(name, False)]
+    found = [f"--{name}" for name in ("lf", "stepwise") if config.getoption(name, False)]
+    folders = {config.rootpath / Path(module).parent for module in config.stash[STATE].suites}
+    beside = [str(path) for folder in folders for path in folder.iterdir()]  # what is ignored elsewhere is no suite's
+    ignored = [
+        (f"--{name.replace('_', '-')} {given}", str(config.invocation_params.dir / given))
+        for name in ("ignore", "ignore_glob")
+        for given in config.getoption(name, None) or ()
+    ]
+    return found + [option for option, pattern in ignored if fnmatch.filter(beside, pattern)]
 
 
 def _interrupted(number: int, frame: object) -> NoReturn:  # noqa: ARG001  # signal's signature

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.atomic import write_atomically
-from harness.errors import BadRunDirectory
+from harness.errors import BadRunDirectory, CannotWrite
 from harness.plan import Plan
 from harness.records import write_rows
 from harness.types import Json, Row
@@ -80,26 +80,40 @@ class RunDirectory:
         return cls(path, written, resumed=resumed, _lock=lock)
 
     def write_records(self, name: str, rows: Sequence[Row]) -> str:
-        """Write one file of records, whole or not at all; return its sha256. A file of an earlier try is replaced."""
+        """Write one file of records, whole or not at all; return its sha256. A file of an earlier try is replaced.
+
+        Raises:
+            CannotWrite: the disk is full, or the file cannot be written.
+        """
         data = write_rows(rows)
-        write_atomically(self.path / RECORDS / name, data)
+        self._write(self.path / RECORDS / name, data)
         return sha256(data)
 
     def write_judgements(self, name: str, lines: Sequence[Mapping[str, Json]]) -> str:
         """Write what a judge was asked and said, one JSON object a line; return the file's sha256."""
         data = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines).encode()
         (self.path / JUDGEMENTS).mkdir(exist_ok=True)
-        write_atomically(self.path / JUDGEMENTS / name, data)
+        self._write(self.path / JUDGEMENTS / name, data)
         return sha256(data)
 
     def finish(self, run: Mapping[str, Json]) -> None:
-        """Write run.json, the last file that decides anything, and give up the lock."""
-        write_atomically(self.path / RUN_FILE, json_bytes(run))
+        """Write run.json, the last file that decides anything, and give up the lock.
+
+        Raises:
+            CannotWrite: as above; the lock is still held then.
+        """
+        self._write(self.path / RUN_FILE, json_bytes(run))
         self.close()
 
     def close(self) -> None:
         """Give up the lock; without run.json the run stays unfinished and can be continued."""
         os.close(self._lock)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        try:
+            write_atomically(path, data)
+        except OSError as error:
+            raise CannotWrite(f"{path}: cannot be written ({error.strerror}); free some space") from error
 
 
 def new_run_path(parent: Path) -> Path:

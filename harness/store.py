@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from harness.errors import UsageProblem
+from harness.errors import CannotWrite, UsageProblem
 from harness.types import Json
 
 __all__ = ["Store"]
 
 BUSY_TIMEOUT_S = 30.0
 KEYS_A_QUERY = 500
+DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 NETWORK_FILE_SYSTEMS = frozenset(
     {"9p", "afs", "beegfs", "ceph", "cifs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs", "vboxsf"}
 )
@@ -63,7 +64,7 @@ class Store:
         for some in _chunks(keys, KEYS_A_QUERY):
             marks = ",".join("?" * len(some))
             query = f"SELECT key, sha256, value FROM answers WHERE key IN ({marks})"  # noqa: S608  # only `?` is pasted
-            with closing(self._db.execute(query, some)) as rows:
+            with self._guarded(), closing(self._db.execute(query, some)) as rows:
                 found.update({key: json.loads(value) for key, digest, value in rows if _sha256(key, value) == digest})
         return found
 
@@ -84,7 +85,7 @@ class Store:
     def attempts(self, model: str, suite: str) -> int:
         """How many runs computed answers of `model` on `suite`; a run answered wholly from the store is none."""
         query = "SELECT count(*) FROM attempts WHERE model = ? AND suite = ?"
-        with closing(self._db.execute(query, (model, suite))) as rows:
+        with self._guarded(), closing(self._db.execute(query, (model, suite))) as rows:
             return int(rows.fetchone()[0])
 
     def tried(self, suite: str) -> int:
@@ -95,9 +96,27 @@ class Store:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         # IMMEDIATE waits for other writers up front; a deferred transaction may fail half-way instead.
-        self._db.execute("BEGIN IMMEDIATE")
-        with self._db:
-            yield self._db
+        with self._guarded():
+            self._db.execute("BEGIN IMMEDIATE")
+            with self._db:
+                yield self._db
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """One line for what SQLite says while it reads or writes.
+
+        Raises:
+            UsageProblem: the file is damaged.
+            CannotWrite: the disk is full, the file grew too large, or it cannot be reached.
+        """
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorname.startswith(DAMAGED):
+                raise UsageProblem(
+                    f"{self.path}: the store is damaged ({error}); remove it, and its answers are computed again"
+                ) from error
+            raise CannotWrite(f"{self.path}: cannot be written ({error}); free some space") from error
 
 
 def file_system(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:

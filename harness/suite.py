@@ -107,6 +107,7 @@ class Suite:
         object.__setattr__(self, "gates", tuple(self.gates))
         object.__setattr__(self, "metrics", tuple(self.metrics))
         refuse_bad_spec(self)
+        _refuse_bad_sampling(self.name, self.sampling)
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -160,6 +161,9 @@ class Suite:
         truncated = sum(row.finish_reason is FinishReason.LENGTH for row in rows)
         limit = self.sampling.max_new_tokens
         notes = [f"{truncated} of {len(rows)} answers were cut at {limit} tokens and score 0"] if truncated else []
+        if sampling.temperature > 0:
+            drawn = f"temperature {sampling.temperature:g}, seed {sampling.seed}"
+            notes.append(f"answers were drawn once, at {drawn}: another seed may decide otherwise, greedy decoding not")
         if model.prompting in KINDS and not ahead and not found and sampling == self.sampling:
             notes.append(f"asked as the base is: the suite has nothing for {model.prompting} prompting")
         return SuiteResult(
@@ -228,6 +232,8 @@ def refuse_bad_spec(suite: Measurable, *, reported: bool = False) -> None:
     for what, names in (("metric", suite.metric_names), ("gate", tuple(map(str, suite.gates)))):
         if twice := [name for name in names if names.count(name) > 1]:
             raise BadSpec(f"suite {suite.name!r}: {what} {twice[0]!r} is given twice")
+    if easy := [gate for gate in suite.gates if _guessable(gate, suite)]:
+        raise BadSpec(f"suite {suite.name!r}: gate {easy[0]} asks for no more than guessing scores; raise the limit")
     judged = [gate.metric for gate in suite.gates] + ([suite.keep.metric] if suite.keep else [])
     for metric in judged:
         if metric not in suite.metric_names:
@@ -235,6 +241,22 @@ def refuse_bad_spec(suite: Measurable, *, reported: bool = False) -> None:
             raise BadSpec(
                 f"suite {suite.name!r}: no metric scores {metric!r}, which a gate or keep needs; known: {known}"
             )
+
+
+def _guessable(gate: Gate, suite: Measurable) -> bool:
+    """Whether a coin passes: a rate of the headline metric that is no higher than chance."""
+    return gate.absolute and gate.metric == suite.metric_names[0] and gate.limit <= suite.chance
+
+
+def _refuse_bad_sampling(suite: str, sampling: Sampling) -> None:
+    faults = {
+        f"max_new_tokens={sampling.max_new_tokens} must be at least 1": sampling.max_new_tokens >= 1,
+        f"temperature={sampling.temperature} must be a finite number from 0 up": 0 <= sampling.temperature < math.inf,
+        f"top_p={sampling.top_p} must be in (0, 1]": 0 < sampling.top_p <= 1,
+    }
+    for fault, kept in faults.items():
+        if not kept:
+            raise BadSpec(f"suite {suite!r}: {fault}")
 
 
 def _scores(

@@ -143,7 +143,9 @@ class _Files:
             yield f"{name}: {'is missing' if name in self.listed else 'is not in the receipt'}"
         for name in sorted(set(self.listed) & present):
             entry, data = self.listed[name], (self.run_dir / name).read_bytes()
-            if name != f"{RECORDS}/{record_name(entry['suite'], entry['model'], entry['pool'])}":
+            if (self.run_dir / name).is_symlink():
+                yield f"{name}: is no plain file; records are not followed to other places"
+            elif name != f"{RECORDS}/{record_name(entry['suite'], entry['model'], entry['pool'])}":
                 yield f"{name}: is listed as a record of something else"
             elif sha256(data) != entry["sha256"]:
                 yield f"{name}: differs from the receipt; a record was edited"

@@ -58,6 +58,81 @@ def test_a_template_cannot_reach_python():
 
 
 @pytest.mark.parametrize(
+    "attack",
+    [
+        "{{ [].__class__.__base__.__subclasses__() }}",
+        "{{ ().__class__.__mro__ }}",
+        "{{ messages.__init__.__globals__ }}",
+        "{{ raise_exception.__globals__ }}",
+        "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
+        "{{ joiner.__init__.__globals__ }}",
+        "{{ namespace.__init__.__globals__ }}",
+        "{{ self.__init__.__globals__.__builtins__ }}",
+        "{{ lipsum.__globals__ }}",
+        "{{ messages|attr('__class__')|attr('__mro__') }}",
+        "{{ ''['__class__']['__mro__'] }}",
+        "{{ '%s'|format(messages.__class__) }}",
+        "{{ '{0.__class__.__mro__}'.format(messages) }}",
+        "{{ messages.append('x') }}",
+        "{{ messages[0].update({'content': 'x'}) }}",
+        "{{ messages.clear() }}",
+        "{{ undefined_function() }}",
+        "{{ config }}{{ config.x }}",
+        "{% include '/etc/passwd' %}",
+        "{% import 'os' as os %}",
+        "{% extends 'x' %}",
+        "{{ 1 / 0 }}",
+        "{{ messages[99].content.x }}",
+        "{{ 'a' + 1 }}",
+        "{{ open('/etc/passwd') }}",
+        "{{ range(10000000) }}{{ range(10000000)|list }}",
+        "{% for x in %}",
+        "{{ 9 ** 9 ** 9 }}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    ],
+)
+def test_a_hostile_template_is_one_line(attack):
+    """Reaching for Python, changing the conversation, files, endless numbers and plain mistakes: all are refused."""
+    with pytest.raises(ModelProblem, match="the chat template") as caught:
+        render(make_tokenizer(chat_template=attack), ASK)
+    assert "\n" not in str(caught.value)
+    assert ASK == [{"role": "user", "content": "Hi"}]
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "{{ 'a' * 10 ** 10 }}",
+        "{% set n = 10000000000 %}{{ 'a' * n }}",
+        "{{ 'ab' * 50000000 }}",
+        "{{ 'a'|center(10000000000) }}",
+        "{{ '%010000000000d'|format(1) }}",
+        "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}",
+        "{% set ns = namespace(x='a') %}{% for i in range(64) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
+    ],
+)
+def test_a_template_that_grows_without_end_is_stopped(monkeypatch, bomb):
+    """The sandbox allows all of these; time, memory and length are limited beside it."""
+    monkeypatch.setattr("harness.chat._SECONDS", 1.0)
+    with pytest.raises(ModelProblem, match=r"the chat template (takes more than|writes|raises)"):
+        render(make_tokenizer(chat_template=bomb), ASK)
+
+
+def test_a_template_that_writes_too_much_is_refused():
+    """Ten million characters take little time and memory, and are no prompt."""
+    with pytest.raises(ModelProblem, match="the chat template writes 10,000,000 characters"):
+        render(make_tokenizer(chat_template="{% set n = 5000000 %}{{ 'ab' * n }}"), ASK)
+
+
+def test_a_tokenizer_that_pads_on_the_right_is_turned_to_the_left(tmp_path):
+    """Padded on the right, a decoder would go on behind the padding; what the folder says of it does not count."""
+    tokenizer = make_tokenizer()
+    tokenizer.padding_side = "right"
+    tokenizer.save_pretrained(tmp_path)
+    assert load_tokenizer(tmp_path).padding_side == "left"
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"chat_template": None}, "no chat template"),

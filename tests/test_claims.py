@@ -14,8 +14,8 @@ PAGES = {"report": "report.html.j2", "audit": "audit.html.j2"}
 TEMPLATES = {name: (ROOT / "reports" / file).read_text(encoding="utf-8") for name, file in PAGES.items()}
 ROWS = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in PAGE.splitlines() if line[:3] != "| -"]
 CLAIMS = [row for row in ROWS if len(row) == 3 and row[0] != "row"]
-NUMBERS = [*range(1, 122)]
-OUT_OF_SCOPE = {"4", "8", "72"}
+NUMBERS = [*range(1, 153)]
+OUT_OF_SCOPE = {"4", "8", "72", "133"}
 """Rows that are out of scope, or that only a page can hold."""
 
 
@@ -60,7 +60,7 @@ def test_what_holds_a_claim_exists(number, held):
     if held.startswith("reason: "):
         assert number in OUT_OF_SCOPE
         places = [place for place in places if place.startswith(("`", "docs/", "report:", "audit:"))]
-    assert places
+    assert places or held.startswith("reason: ")
     assert {place: problem(place) for place in places} == dict.fromkeys(places, "")
 
 

@@ -11,6 +11,9 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("harness", "reports", "suites", "tests", "trainers")
 PACKAGES = ("harness", "reports", "trainers")
 HEAVY = ("bitsandbytes", "datasets", "lm_eval", "openai", "peft", "torch", "transformers", "trl")
+UNSAFE_MODULES = {"pickle", "dill", "cloudpickle", "marshal", "shelve", "joblib", "diskcache"}
+UNSAFE_CALLS = {"eval", "exec", "compile", "os.system", "os.popen", "torch.load", "yaml.load"}
+SPREADSHEETS = {"csv.writer", "csv.DictWriter"}  # which run cells that begin with `=`
 LONGEST = 400
 COMPOSITION_ROOTS = {Path("harness/cli.py")}  # besides conftest.py and trainers/__main__.py, which may see everything
 MAY_SEE = {"harness": {"harness"}, "reports": {"harness", "reports"}, "trainers": {"harness", "trainers"}}
@@ -57,13 +60,47 @@ def test_a_file_is_one_idea(path):
 @pytest.mark.parametrize("path", [path for path in MODULES if path.parts[0] in PACKAGES], ids=str)
 def test_no_pickle_no_shell_no_remote_code(path):
     """Nothing unpickles, nothing goes through a shell, and no model may bring code of its own."""
-    node = tree(path)
-    assert not {module.partition(".")[0] for module, _ in imports(node)} & {"pickle", "dill", "cloudpickle", "marshal"}
+    assert unsafe(tree(path)) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import pickle",
+        "from dill import loads",
+        "import diskcache",
+        "eval(text)",
+        "exec(text)",
+        "os.system(text)",
+        "subprocess.run(text, shell=True)",
+        "AutoModel.from_pretrained(name, trust_remote_code=True)",
+        "AutoModel.from_pretrained(name, trust_remote_code=asked)",
+        "torch.load(file)",
+        "yaml.load(text)",
+    ],
+)
+def test_what_is_unsafe_is_found(line):
+    """The rule above could fail."""
+    assert unsafe(ast.parse(f"def f():\n    {line}")) != []
+    assert unsafe(ast.parse("model.eval()\nyaml.safe_load(text)\ncsv.reader(file)")) == []
+
+
+def unsafe(node):
+    """Whatever in a tree unpickles, runs text, goes through a shell, or lets a model bring code."""
+    found = [module for module, _ in imports(node) if module.partition(".")[0] in UNSAFE_MODULES]
     for call in (each for each in ast.walk(node) if isinstance(each, ast.Call)):
+        name = ast.unparse(call.func)
+        found += [name] if name in UNSAFE_CALLS else []
         for keyword in call.keywords:
-            if keyword.arg in ("shell", "trust_remote_code"):
-                assert isinstance(keyword.value, ast.Constant), path
-                assert keyword.value.value is False, path
+            if keyword.arg in ("shell", "trust_remote_code") and ast.unparse(keyword.value) != "False":
+                found.append(f"{name}({keyword.arg}=...)")
+    return found
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.parts[0] in ("harness", "reports")], ids=str)
+def test_no_table_is_written_for_spreadsheets(path):
+    """A cell that begins with `=` runs when it is opened; what a model said is written as JSON and HTML alone."""
+    assert not {ast.unparse(each.func) for each in ast.walk(tree(path)) if isinstance(each, ast.Call)} & SPREADSHEETS
 
 
 @pytest.mark.parametrize(

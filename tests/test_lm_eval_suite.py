@@ -10,7 +10,7 @@ from harness._lm_eval_model import _chunks, _Scorer
 from harness.answers import Engine
 from harness.backends.hf import HfBackend
 from harness.backends.scripted import ScriptedBackend
-from harness.errors import BadSpec, NotMeasured, UsageProblem
+from harness.errors import BadSpec, ModelProblem, NotMeasured, UsageProblem
 from harness.gates import Gate
 from harness.lm_eval_suite import LmEvalSuite
 from harness.questions import mc_csv
@@ -208,8 +208,31 @@ def test_likelihoods_that_are_not_finite_are_not_measured(suite, store, tmp_path
     weights["model.norm.weight"] *= torch.nan
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     backend = HfBackend("cpu", 8)
-    with pytest.raises(NotMeasured, match="not finite"):
+    with pytest.raises(ModelProblem, match="its logits are not finite"):
         suite.measure(backend.identify(ModelRef("broken", str(folder))), suite.plan(), Engine(backend, store))
+
+
+def test_one_likelihood_that_is_not_finite_is_enough(suite, store, tmp_path, monkeypatch):
+    """A model that only breaks on some question is found out there, and the question is not stored."""
+    (tmp_path / "script.json").write_text('{"default_choice": "B"}')
+    backend = ScriptedBackend()
+    real = backend.loaded
+
+    def overflowing(model):
+        loaded = real(model)
+        sound = type(loaded.model).loglikelihood
+
+        def broken(self, requests, **settings):
+            return [(float("nan"), False), *sound(self, requests, **settings)[1:]]
+
+        monkeypatch.setattr(type(loaded.model), "loglikelihood", broken)
+        return loaded
+
+    monkeypatch.setattr(backend, "loaded", overflowing)
+    with pytest.raises(NotMeasured, match="a log-likelihood is not finite"):
+        suite.measure(
+            backend.identify(ModelRef("m", str(tmp_path / "script.json"))), suite.plan(), Engine(backend, store)
+        )
 
 
 def test_batches_that_do_not_fit_are_halved(suite, store, tiny, monkeypatch):

@@ -34,7 +34,7 @@ def repo(pytester, monkeypatch):
         (["--adapter", "bad"], 1, "FAIL", 0, 2),
         (["--adapter", "good", "--adapter", "bad"], 1, "FAIL", 2, 2),
         ([], 0, "PASS", 1, 0),
-        (["--adapter", "good", "--limit", "26"], 10, "INCONCLUSIVE", 1, 1),
+        (["--adapter", "good", "--limit", "26"], 10, "INCONCLUSIVE", 0, 2),
         (["--base", "bad"], 0, "PASS", 2, 0),
     ],
 )

@@ -62,6 +62,9 @@ def engine(tmp_path):
     store.close()
 
 
+COIN = per_example("coin", lambda _example, _text: Judgement(1.0), chance=0.5)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -75,6 +78,11 @@ def engine(tmp_path):
         ({"gates": [Gate("exact_match", max_drop=0.5)] * 2}, "gate 'exact_match-drop<=0.5' is given twice"),
         ({"gates": [Gate("accuracy", max_drop=0.5)]}, "no metric scores 'accuracy'"),
         ({"keep": passed_by_base("accuracy")}, "no metric scores 'accuracy'"),
+        ({"sampling": Sampling(max_new_tokens=0)}, "max_new_tokens=0 must be at least 1"),
+        ({"sampling": Sampling(4, temperature=-0.1)}, "temperature=-0.1 must be"),
+        ({"sampling": Sampling(4, temperature=float("nan"))}, "temperature=nan must be"),
+        ({"sampling": Sampling(4, top_p=0.0)}, r"top_p=0.0 must be in \(0, 1\]"),
+        ({"metrics": [COIN], "gates": [Gate("coin", at_least=0.5)]}, "asks for no more than guessing scores"),
     ],
 )
 def test_contradiction_is_refused_where_it_is_written(settings, message):
@@ -96,6 +104,15 @@ def test_rows_keep_the_planned_order_and_count_truncation(model, engine):
     assert result.rows[0].score("exact_match").reason_code == "truncated"
     assert result.notes == ("2 of 10 answers were cut at 4 tokens and score 0",)
     assert (result.fresh, result.fingerprint) == (10, make().fingerprint(EXAMPLES))
+
+
+def test_drawn_answers_are_said_to_be_drawn(model, engine):
+    """One draw is one of many; the interval knows nothing of the others, so a note does. Greedy answers have none."""
+    drawn = make(sampling=Sampling(4, temperature=0.7, seed=3)).measure(model, EXAMPLES[2:], engine)
+    assert drawn.notes == (
+        "answers were drawn once, at temperature 0.7, seed 3: another seed may decide otherwise, greedy decoding not",
+    )
+    assert make().measure(model, EXAMPLES[2:], engine).notes == ()
 
 
 @pytest.mark.parametrize(

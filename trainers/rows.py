@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.datasets import unique_keys
 from harness.errors import BadExamples
 from harness.forms import TrainRow, answer_text, row_of
 from harness.types import Json
@@ -71,7 +72,7 @@ def _file_rows(path: Path) -> Iterator[tuple[str, Json]]:
 def _line_rows(text: str, path: Path) -> Iterator[tuple[str, Json]]:
     for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], start=1):
         try:
-            yield f"{path}:{number}", json.loads(line)
+            yield f"{path}:{number}", json.loads(line, object_pairs_hook=unique_keys)
         except (ValueError, RecursionError) as error:
             raise BadExamples(f"{path}:{number}: not a JSON object ({error}); write one object a line") from error
 
@@ -79,7 +80,7 @@ def _line_rows(text: str, path: Path) -> Iterator[tuple[str, Json]]:
 def _list_rows(text: str, path: Path) -> Iterator[tuple[str, Json]]:
     """The items of one list, each with the line on which it starts."""
     try:
-        whole = json.loads(text)
+        whole = json.loads(text, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
         raise BadExamples(f"{path}:{line}: not JSON ({error}); mend the list there") from error

@@ -21,6 +21,9 @@ ATTENTION = "sdpa"
 PROBES = ("What is the capital of France?", "Write a short list of three colours.", '{"a": 1, "b": [true, null]}')
 """Prompts whose next-token logits tell an adapter from its base."""
 
+_NOT_FINITE = "{}: its logits are not finite; the weights are damaged, or --dtype is too small"
+"""NaN is larger than nothing, so that a model full of it still answers, always with one token."""
+
 _Base = tuple[str, str | None, str, str]
 
 
@@ -77,18 +80,25 @@ class Residency:
         settings = _quantization(ref)
         try:
             with quiet():
-                self._model = AutoModelForCausalLM.from_pretrained(
+                self._model, found = AutoModelForCausalLM.from_pretrained(
                     folder,
+                    output_loading_info=True,
                     dtype=getattr(torch, ref.dtype),
                     device_map={"": self.device},
                     attn_implementation=ATTENTION,
                     trust_remote_code=False,
                     use_safetensors=True,
                     **({"quantization_config": settings} if settings else {}),  # None would hide a quantised folder
-                ).eval()
+                )
         except (OSError, ValueError, RuntimeError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise ModelProblem(f"{folder}: the model cannot be loaded on {self.device}: {reason}") from error
+        if lost := sorted(map(str, [*found["missing_keys"], *found["mismatched_keys"]])):
+            self._forget()
+            raise ModelProblem(
+                f"{folder}: {len(lost)} weights are missing or of another shape, first {lost[0]}, and would be random "
+                "numbers; save the model again"
+            )
         for module in self._model.modules():
             if hasattr(module, "support_avx512bf16_for_cpu"):
                 # its packed form is rounded again whenever PEFT reads the weights, so the base would drift
@@ -99,7 +109,11 @@ class Residency:
             raise ModelProblem(
                 f"{folder}: {len(tokenizer)} tokens but only {rows} embedding rows; resize the embedding"
             )
+        self._model.eval()
         self._base_logits = self._probe(tokenizer)
+        if not self._base_logits.isfinite().all():
+            self._forget()
+            raise ModelProblem(_NOT_FINITE.format(folder))
         self._base = _key(ref)
         self.loads += 1
 
@@ -124,6 +138,9 @@ class Residency:
         if not _close(self._probe(self.tokenizer(ref)), self._base_logits):
             self._forget()
             raise ModelProblem(f"{adapter}: attaching it changes the base, so the two cannot be compared; merge it")
+        if not with_adapter.isfinite().all():
+            self._forget()
+            raise ModelProblem(_NOT_FINITE.format(adapter))
         self._idle = with_adapter.equal(self._base_logits)
 
     def _probe(self, tokenizer: Tokenizer) -> Any:  # noqa: ANN401  # a tensor (probes, vocabulary)

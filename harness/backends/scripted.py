@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.backends import LoadedModel, Prompt, Usage
+from harness.datasets import HALF_CHARACTER
 from harness.errors import AdapterWithoutEffect, ModelProblem, UsageProblem
 from harness.fingerprint import digest
 from harness.types import FinishReason, Generation, ModelRef, Sampling
@@ -179,6 +180,8 @@ def _read(path: Path) -> dict[str, Any]:
         values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelProblem(f"{file}: not readable as a script ({error}); --backend scripted needs one") from error
+    if HALF_CHARACTER.search(json.dumps(values, ensure_ascii=False)):
+        raise ModelProblem(f"{file}: holds half of a surrogate pair, which is no character; remove it")
     if not isinstance(values, dict) or not values.keys() <= _KEYS:
         raise ModelProblem(f"{file}: a script is an object with the keys {', '.join(sorted(_KEYS))}")
     return values

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from harness.errors import BadSpec
-from harness.metrics.schemas import load_schema, refuse_vacuous, validator
+from harness.metrics.schemas import _mutants, load_schema, refuse_vacuous, validator
 
 GOOD = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -103,7 +103,20 @@ def test_references_never_reach_the_network():
 
 def test_a_schema_that_tells_right_from_wrong_is_taken():
     """It accepts every gold answer and rejects all that is made from them; optional keys stay optional."""
-    refuse_vacuous(load_schema(GOOD), [{"name": "a"}, {"name": None, "tags": ["a"]}])
+    golds = [{"name": "a"}, {"name": None, "tags": ["a"]}]
+    schema = load_schema(GOOD)
+    refuse_vacuous(schema, golds)
+    check = validator(schema)
+    assert all(check.is_valid(gold) for gold in golds)
+    faults = dict(_mutants(golds))
+    assert set(faults) == {
+        "of another type",
+        "'name' of another type",
+        "without 'name'",
+        "'tags' of another type",
+        "with a key too many",
+    }
+    assert not any(check.is_valid(mutant) for mutant in faults.values())
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,37 @@ def test_golden_answers(text, value, reason):
     assert (score.value, score.reason_code) == (value, reason)
 
 
+@pytest.mark.parametrize(
+    ("text", "strict", "fenced"),
+    [
+        ('{"title": "Baker", "remote": true}', "ok", "ok"),
+        ('```json\n{"title": "Baker", "remote": true}\n```', "code_fence", "ok"),
+        ('```\n{"title": "Baker", "remote": true}\n```\n', "code_fence", "ok"),
+        ('```python\n{"title": "Baker", "remote": true}\n```', "code_fence", "code_fence"),
+        ('```json\n{"title": "Baker"}\n```', "code_fence", "schema_error:required"),
+        ('```json\n{"title": "Baker",}\n```', "code_fence", "not_json"),
+        ('Sure!\n```json\n{"title": "Baker", "remote": true}\n```', "not_json", "not_json"),
+        ('```json\n{"title": "Baker", "remote": true}\n```\nDone.', "code_fence", "code_fence"),
+        ('```json\n{"title": "Baker", "remote": true}', "code_fence", "code_fence"),
+        ("```json\n{}\n```\n```json\n{}\n```", "code_fence", "trailing_text"),
+        ("```json\n```", "code_fence", "code_fence"),
+    ],
+)
+def test_a_fence_is_allowed_only_where_it_is_asked_for(text, strict, fenced):
+    """One fence around the whole answer, nothing beside it, and the JSON inside is as strict as ever."""
+    metrics = valid_json(SCHEMA), valid_json(SCHEMA, fenced=True)
+    found = [metric([example(GOLD)], [answer(text)])[0] for metric in metrics]
+    assert [score.reason_code for score in found] == [strict, fenced]
+    assert [score.value for score in found] == [float(strict == "ok"), float(fenced == "ok")]
+
+
+def test_the_lenient_metric_is_another_measurement():
+    """It has another name and another fingerprint, so that neither is taken for the other."""
+    strict, fenced = valid_json(SCHEMA), valid_json(SCHEMA, fenced=True)
+    assert (strict.name, fenced.name) == ("valid_json", "valid_json_fenced")
+    assert strict.spec != fenced.spec
+
+
 def test_the_parser_is_public_here():
     """`parse_strict` and `InvalidJson` are found beside the metric."""
     assert parse_strict("[1]") == [1]
