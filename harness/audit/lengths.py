@@ -20,6 +20,7 @@ _FEW_RENDERED = 2_000
 _CHECKED = 64
 _DRIFT, _SURE = 0.2, 0.01
 _BINS = 30
+_TOGETHER = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +194,16 @@ def _with_system(prompt: Sequence[Message], system: str) -> list[Message]:
 
 
 def _count(tokenizer: Tokenizer, texts: Sequence[str]) -> Array:
-    """(texts,) tokens, without special ones."""
+    """(texts,) tokens, without special ones; some texts at a time, because what a tokenizer returns is large."""
     core = getattr(tokenizer, "backend_tokenizer", None)
-    if core is not None:
-        return np.array([len(each) for each in core.encode_batch_fast(list(texts), add_special_tokens=False)], np.int64)
-    return np.array([len(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]], np.int64)
+    found: list[int] = []
+    for at in range(0, len(texts), _TOGETHER):
+        some = list(texts[at : at + _TOGETHER])
+        if core is not None:
+            found += [len(each) for each in core.encode_batch_fast(some, add_special_tokens=False)]
+        else:
+            found += [len(ids) for ids in tokenizer(some, add_special_tokens=False)["input_ids"]]
+    return np.array(found, np.int64)
 
 
 def _rendered(tokenizer: Tokenizer, rows: Sequence[Row], prompts: Sequence[Sequence[Message]], chosen: Array) -> Array:

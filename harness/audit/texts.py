@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -25,6 +26,7 @@ SHINGLE = 5
 """Characters of a shingle."""
 
 
+@lru_cache(maxsize=1 << 18)
 def normalised(text: str) -> str:
     """NFKC, case folded, without invisible characters, runs of white space made one space, ends stripped."""
     plain = text if text.isascii() else _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
