@@ -106,6 +106,7 @@ def test_a_slice_asks_its_own_rows_and_the_store_answers_the_second_time(arc, sc
     assert all(whole[row.id].scores == row.scores for row in first.rows)
 
 
+@pytest.mark.slow
 def test_real_weights_and_lm_eval_s_own_model_agree(arc, tmp_path):
     """On a tiny model and its adapter the rows are right exactly where lm-eval's own class for transformers says so."""
     from lm_eval.evaluator import evaluate
