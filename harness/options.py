@@ -273,7 +273,8 @@ def prompted(options: Options) -> tuple[ModelRef, ...]:
     beside = prompted_models(models(options)[0], options.prompting)
     if options.reference is None:
         return beside
-    return *beside, ModelRef(name=REFERENCE, base=options.reference, prompting=REFERENCE)
+    unknown = ModelRef(name=REFERENCE, base=options.reference, quantization="unknown", dtype="unknown")
+    return *beside, replace(unknown, prompting=REFERENCE)
 
 
 def make_backend(options: Options) -> Backend:

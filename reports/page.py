@@ -205,7 +205,7 @@ def _warnings(run: Run) -> Iterator[str]:
     for model in run.models:
         if not model.fingerprint:
             yield f"{model.name} could not be identified, so nothing ties these numbers to its weights."
-        if (own := _arithmetic(model)) != (other := _arithmetic(run.base)):
+        if model.dtype != "unknown" and (own := _arithmetic(model)) != (other := _arithmetic(run.base)):
             yield f"{model.name} ran in {own}; the base in {other}."
     for each in run.verdicts:
         if each.advisory and each.outcome is not Outcome.PASS:

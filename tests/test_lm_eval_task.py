@@ -1,6 +1,8 @@
 """Tasks of lm-eval by name: its own prompts and scores on local rows, nothing from outside that computes."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from harness.backends.scripted import ScriptedBackend
 from harness.errors import BadExamples, BadSpec, HarnessError
 from harness.gates import Gate
 from harness.lm_eval_task import LmEvalTask, LmEvalTasks
+from harness.questions import Questions, examples, mmlu_dir
 from harness.store import Store
 from harness.suite import Measurable
 from harness.types import ModelRef
@@ -103,6 +106,7 @@ def test_a_slice_asks_its_own_rows_and_the_store_answers_the_second_time(arc, sc
     assert all(whole[row.id].scores == row.scores for row in first.rows)
 
 
+@pytest.mark.slow
 def test_real_weights_and_lm_eval_s_own_model_agree(arc, tmp_path):
     """On a tiny model and its adapter the rows are right exactly where lm-eval's own class for transformers says so."""
     from lm_eval.evaluator import evaluate
@@ -251,6 +255,22 @@ def test_the_sandbox_is_taken_away_again(tmp_path):
     before = lm_eval.utils.env
     load(*colours(tmp_path))
     assert lm_eval.utils.env is before
+
+
+def test_the_packaged_mmlu_asks_real_rows_as_our_own_suite_does(tmp_path):
+    """Set TUNEGATE_DATA to a folder with mmlu/test: lm-eval's own task and `mmlu_dir` give the same prompts."""
+    home = os.environ.get("TUNEGATE_DATA")
+    if not home:
+        pytest.skip("TUNEGATE_DATA is not set: the real MMLU files are not part of the project")
+    subject = min((Path(home) / "mmlu" / "test").glob("*_test.csv")).stem.removesuffix("_test")
+    questions = [each for each in mmlu_dir(Path(home) / "mmlu").read().test if each.subject == subject]
+    rows = tmp_path / "rows.jsonl"
+    made = [{"question": each.text, "choices": list(each.options), "answer": each.answer} for each in questions]
+    rows.write_text("".join(json.dumps(row) + "\n" for row in made))
+    loaded = load(f"mmlu_{subject}", str(rows))
+    ours = examples(Questions(tuple(questions)), 0)
+    assert [row.target for row in loaded.rows] == [example.target for example in ours]
+    assert [loaded.task.fewshot_context(doc, 0) for doc in loaded.task.eval_docs] == [example.input for example in ours]
 
 
 def test_a_metric_that_the_task_does_not_score_is_refused(arc):

@@ -154,6 +154,7 @@ def test_a_reference_is_measured_and_shown_and_never_judged(repo, server):
     (beside,) = run["prompting"]
     assert (beside["model"], beside["over"], beside["value"]) == ("good", "reference", pytest.approx(10 / 400))
     assert beside["share"] == pytest.approx(80 / 90, abs=0.01)
+    assert run["models"][-1]["dtype"] == "unknown"
     assert verify(Path("run")).disagreements == ()
     assert len(server.asked) == 400
     done.stdout.fnmatch_lines(["*asks: good minus the reference model: +2.5 points*"])
