@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -10,13 +11,11 @@ from harness.cli import app
 from tests.judge.courtroom import court
 from tests.judge.fake_judge import fake_judge, grade
 
-pytest_plugins = "pytester"
-
 
 @pytest.fixture
-def rows(pytester) -> Path:
+def rows(tmp_path) -> Path:
     """A repository with a judged suite, and forty training rows of which four are poor."""
-    root = court(pytester)
+    root = court(SimpleNamespace(path=tmp_path))
     path = root / "train.jsonl"
     said = ("Nonsense." if n % 10 == 0 else f"A sound answer to {n}." for n in range(40))
     lines = (json.dumps({"input": f"Tell me of matter {n}.", "output": f"{text} #{n}"}) for n, text in enumerate(said))
