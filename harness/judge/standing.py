@@ -137,7 +137,7 @@ def _fit(verdict: Verdict, instrument: Instrument) -> Verdict:
     faults = instrument.faults(verdict.metric)
     if not faults or verdict.outcome is Outcome.INVALID:
         return verdict
-    reason = f"the judge is not fit for this: {'; '.join(faults)}"
+    reason = f"the judge is not fit for this: {'; '.join(faults)}; its grades alone would say: {verdict.reason}"
     return replace(
         verdict,
         outcome=Outcome.INVALID,
