@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,13 @@ from typer.testing import CliRunner
 from harness import session
 from harness.cli import app
 from harness.types import FinishReason, Generation
+from reports.pairs import Change, Pair
+from reports.sheet import drawing
 from reports.sheet.cells import cell, read_table, write_table
 from reports.sheet.key import COLUMNS
 from tests import playground
 from tests.playground import make_model, make_suite, run_gate
+from tests.results import result
 
 pytest_plugins = "pytester"
 
@@ -28,7 +32,7 @@ SHEET, KEY = Path("sheet.csv"), Path("sheet.key.json")
 def repo(pytester, monkeypatch):
     """A run in which base and candidate differ on questions 30 to 69 of 120, and the candidate is right on them."""
     monkeypatch.setattr(session, "make_backend", session.make_backend)  # the repository's conftest replaces it
-    make_suite(pytester.path, rows=120, gates='Gate("exact_match", min_gain=0.0)')
+    make_suite(pytester.path, rows=120, system="Be brief.", gates='Gate("exact_match", min_gain=0.0)')
     make_model(pytester.path / "granite", right=30)
     make_model(pytester.path / "tuned-v7", right=70)
     make_model(pytester.path / "twin", right=30, cut=1)
@@ -156,7 +160,8 @@ def test_a_sheet_survives_a_spreadsheet():
     rows = filled(["win"] * 40)
     KEY.rename("kept.json")
     for delimiter, end in ((";", "\r\n"), ("\t", "\n"), (",", "\n")):
-        save([*rows[::-1], [""] * 7], delimiter=delimiter, end=end)
+        saved = [[each.replace("\n", end) for each in row] for row in rows[::-1]]
+        save([*saved, [""] * 7], delimiter=delimiter, end=end)
         assert "40 wins" in tunegate("score", SHEET, "--key", "kept.json")
 
 
@@ -252,6 +257,18 @@ def test_no_cell_runs_or_hides(pytester, monkeypatch):
     assert {"'=1+1", "'-1", "'a␀⟨U+202E⟩b", "'007", "'TRUE", "⟨empty⟩", "ok", "'=HYPERLINK(1)"} <= set(cells)
     save(filled(["win"] * 70))
     assert "70 wins" in tunegate("score", SHEET)
+
+
+def test_each_row_is_evidence_of_its_own():
+    """One row of each cluster, one that differs where there is one; none whose two models saw different prompts."""
+    base = result([1.0] * 6, clusters=["a", "a", "b", "b", "c", "d"]).rows
+    said = ["output", "other", "output", "output", "other", "other"]
+    candidate = [replace(row, output=text) for row, text in zip(base, said, strict=True)]
+    candidate[5] = replace(candidate[5], prompt="another")
+    paired = [Pair(old, new, Change.BOTH_RIGHT) for old, new in zip(base, candidate, strict=True)]
+    asked = drawing._asked_alike(paired)
+    assert [pair.base.id for pair in asked] == ["r0", "r1", "r2", "r3", "r4"]
+    assert [pair.base.id for pair in drawing._one_of_each_cluster(asked)] == ["r1", "r4", "r2"]
 
 
 def test_a_cell_fits_a_spreadsheet():

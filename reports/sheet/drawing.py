@@ -89,8 +89,8 @@ def export(run_dir: Path, wanted: Wanted, out: Path) -> Exported:
     run = _verified(run_dir)
     _check(run, wanted)
     paired = pairs(run, wanted.suite, wanted.model, primary_metric(run, wanted.suite))
-    same = [pair for pair in paired if pair.base.prompt == pair.candidate.prompt]
     dice = _dice(run, wanted)
+    same = _asked_alike(paired)
     units = _one_of_each_cluster(dice.order("draw", same))
     if all(map(_alike, units)):
         raise UsageProblem(
@@ -132,12 +132,17 @@ def _dice(run: Run, wanted: Wanted) -> _Dice:
     return _Dice(digest([run.plan["id"], [run.receipt["records"][name]["sha256"] for name in names], wanted.seed]))
 
 
+def _asked_alike(paired: Sequence[Pair]) -> list[Pair]:
+    """Those with one question for both; a second turn, which quotes the model's own first answer, has two."""
+    return [pair for pair in paired if pair.base.prompt == pair.candidate.prompt]
+
+
 def _one_of_each_cluster(ordered: Sequence[Pair]) -> list[Pair]:
     """The first of each cluster, those that differ first."""
     units: dict[str, Pair] = {}
     for pair in sorted(ordered, key=_alike):
         units.setdefault(pair.base.cluster, pair)
-    return sorted(units.values(), key=_alike)
+    return list(units.values())
 
 
 def _alike(pair: Pair) -> bool:

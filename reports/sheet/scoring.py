@@ -155,10 +155,6 @@ def _choices(sheet: Path, key: SheetKey) -> Mapping[int, str]:
             what = "is not a row of the key" if row is None else "is there twice"
             raise UsageProblem(f"{sheet}: row {cells[0]!r} {what}; give the sheet that belongs to this key, once each")
         fixed[row.row] = cells[: len(FIXED)]
-        if cells_sha256([fixed[row.row]]) != row.sha256:
-            raise UsageProblem(
-                f"{sheet}: row {row.row} was edited; only `better` and `note` may change, restore {', '.join(FIXED)}"
-            )
         found[row.row] = _choice(sheet, row, cells[len(FIXED)])
     if missing := [row.row for row in key.rows if row.row not in found]:
         raise UsageProblem(
@@ -166,7 +162,11 @@ def _choices(sheet: Path, key: SheetKey) -> Mapping[int, str]:
             "leave `better` empty where nothing can be said, and keep the row"
         )
     if cells_sha256([fixed[row.row] for row in key.rows]) != key.sheet_sha256:
-        raise UsageProblem(f"{sheet}: is not the sheet of this key; export a new one")
+        edited = [row.row for row in key.rows if cells_sha256([fixed[row.row]]) != row.sha256]
+        raise UsageProblem(
+            f"{sheet}: row {edited[0]} was edited, {len(edited)} in all; only `better` and `note` may change, "
+            f"restore {', '.join(FIXED)}"
+        )
     return found
 
 
