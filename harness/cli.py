@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from harness.errors import BadRunDirectory, BudgetSpent, HarnessError, JudgeProblem, NotMeasured
+from reports.sheet.commands import sheet
 
 __all__ = ["main"]
 
@@ -240,6 +241,7 @@ def calibrate_judge(  # noqa: PLR0913, PLR0917  # one parameter for each option
 
 regression = typer.Typer(no_args_is_help=True, help="Pinned regression cases: what broke once must not break again.")
 app.add_typer(regression, name="regression")
+app.add_typer(sheet, name="sheet")
 PINNED_FILE = Path("suites/data/regression.pinned.jsonl")
 CasesFile = Annotated[Path, typer.Option("--file", help="The pinned cases, beside the regression suite.")]
 
