@@ -263,15 +263,14 @@ def test_a_suite_that_asks_for_no_written_answer_is_refused():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("quantization", ["none", "nf4"])
-def test_real_models_are_merged_and_measured(tmp_path, quantization):
+def test_real_models_are_merged_and_measured(tmp_path):
     """A tiny base, a random adapter and what becomes of both: every time is there, whatever it is."""
     make_suite(tmp_path, rows=8)
     base = make_base(tmp_path / "base")
     adapter = make_adapter(base, tmp_path / "lora")
     words = ["speed", tmp_path / "suites" / "test_asks.py", "--model", base, "--adapter", adapter, "--merged"]
     words += ["--rows", "4", "--rounds", "3", "--device", "cpu", "--json", tmp_path / "found.json"]
-    done = CliRunner().invoke(app, [*map(str, words), "--quantization", quantization])
+    done = CliRunner().invoke(app, [str(word) for word in words])
     assert done.exit_code == 0, done.output
     found = json.loads((tmp_path / "found.json").read_text())
     assert [model["name"] for model in found["models"]] == ["base", "lora", "lora-merged"]
