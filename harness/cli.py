@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from harness.errors import BadRunDirectory, BudgetSpent, HarnessError, JudgeProblem, NotMeasured
+from harness.speed_command import speed
 from reports.sheet.commands import sheet
 
 __all__ = ["main"]
@@ -26,6 +27,9 @@ app = typer.Typer(
     help="Evaluation-first quality gate for LoRA and QLoRA fine-tunes. The gate itself is: "
     "pytest suites/ --model BASE --adapter DIR",
 )
+
+
+app.command()(speed)
 
 
 @app.callback()

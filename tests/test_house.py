@@ -16,7 +16,8 @@ UNSAFE_CALLS = {"eval", "exec", "compile", "os.system", "os.popen", "torch.load"
 SPREADSHEETS = {"csv.writer", "csv.DictWriter"}  # which run cells that begin with `=`
 SAFE_CELLS = Path("reports/sheet/cells.py")
 LONGEST = 400
-COMPOSITION_ROOTS = {Path("harness/cli.py")}  # besides conftest.py and trainers/__main__.py, which may see everything
+COMPOSITION_ROOTS = {Path("harness/cli.py"), Path("harness/speed_command.py")}
+"""The command line, which may see everything, as conftest.py and trainers/__main__.py do."""
 MAY_SEE = {"harness": {"harness"}, "reports": {"harness", "reports"}, "trainers": {"harness", "trainers"}}
 MODULES = sorted(path.relative_to(ROOT) for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 

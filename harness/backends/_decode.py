@@ -35,7 +35,7 @@ def decode(
         prompts: at least one; longer than 0 tokens each.
         sampling: greedy when `temperature` is 0. Otherwise every row draws from its own generator, seeded by
             `sampling.seed` and the prompt, so that a draw depends neither on the batch nor on the row's place in it.
-        stop: token ids that end an answer.
+        stop: token ids that end an answer; none for answers of full length.
         grammar: with a state for each prompt, what answers are held to; None for no limits.
 
     Returns:
@@ -50,7 +50,7 @@ def decode(
     alive = list(range(len(prompts)))
     choose = _chooser(prompts, sampling)
     ids, mask = _left_padded(prompts, model.device)
-    stops = torch.tensor(sorted(stop), device=model.device)
+    stops = torch.tensor(sorted(stop), dtype=torch.long, device=model.device)
     with torch.inference_mode():
         cache = None
         for _ in range(sampling.max_new_tokens):

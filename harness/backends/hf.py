@@ -120,6 +120,28 @@ class HfBackend:
                 on_batch(pairs)
                 started = time.perf_counter()
 
+    def write(self, model: ModelRef, prompts: Sequence[Prompt], tokens: int) -> list[list[int]]:
+        """New token ids of each prompt, exactly `tokens` of them, from one batch: for measuring speed, not answers.
+
+        Nothing ends an answer, so that all models do the same work. When it returns, the device has finished.
+
+        Raises:
+            ModelProblem: as `generate`, but a batch that does not fit into memory is not halved.
+        """
+        import torch
+
+        from harness.backends._decode import decode
+
+        loaded, sampling = self._resident().switch(model), Sampling(tokens)
+        _refuse_overlong(model, loaded, prompts, sampling)
+        try:
+            return decode(loaded, prompts, sampling, stop=frozenset())  # it reads every token, so it waits for each
+        except torch.OutOfMemoryError as error:
+            raise ModelProblem(
+                f"model {model.name!r}: {len(prompts)} prompts do not fit into memory at once on {loaded.device}; "
+                "ask with fewer rows, or use a smaller dtype or --quantization"
+            ) from error
+
     def loaded(self, model: ModelRef) -> LoadedModel:
         """See `Backend.loaded`."""
         resident = self._resident()
