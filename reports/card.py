@@ -145,8 +145,8 @@ def _card(run: Run, model: str, name: str) -> Card:
         base=_base(run.base),
         licence=str(said[run.base.name].get("licence") or ""),
         served=_served(entry),
-        training=tuple(flat(entry["train_config"] or {})),
-        work=tuple(flat({key: work[key] for key in _WORK if work.get(key) is not None})),
+        training=tuple(_config(entry["train_config"] or {})),
+        work=tuple(flat({key: work[key] for key in _WORK if work.get(key) is not None}, "done.")),
         digest=sha256(content).hexdigest(),
     )
 
@@ -154,6 +154,13 @@ def _card(run: Run, model: str, name: str) -> Card:
 def _base(base: ModelRef) -> str:
     """A Hub id as it is; of a folder only its name, for the folders above may name a user."""
     return base.base if base.revision else Path(base.base).name
+
+
+def _config(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The training configuration, but for the system prompt, which is text that a model reads."""
+    for key, value in flat(config):
+        hidden = key.rpartition(".")[2] == "system" and value
+        yield key, f"{len(value)} characters, not shown" if hidden else value
 
 
 def _served(entry: Mapping[str, Any]) -> str:

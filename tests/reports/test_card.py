@@ -91,7 +91,7 @@ def test_front_matter_and_tables_hold_the_numbers_of_the_run(run, tmp_path):
     base, mine = content["models"]
     told = [base["fingerprint"], mine["fingerprint"], "apache-2.0", content["plan"]["id"]]
     told += content["plan"]["suites"][0]["fingerprint"].values()
-    told += ["87.5%", "97.5%", content["environment"]["packages"]["tunegate"]]
+    told += ["87.5%", "97.5%", content["environment"]["packages"].get("tunegate", "unknown")]
     assert [text for text in told if text not in card.text] == []
 
 
@@ -210,11 +210,17 @@ def test_names_of_others_stay_text(run, tmp_path):
 
 def test_nothing_that_was_asked_or_answered_is_in_it(run):
     """Rows have prompts, targets and outputs; the card has none of them."""
-    run_dir = run(390)
+
+    def told(content):
+        content["models"][1]["train_config"] = {"system": "Answer as a pirate.", "rank": 17}
+
+    run_dir = edited(run(390), told)
     rows = [json.loads(line) for line in (run_dir / "records" / "asks--mine.jsonl").read_text().splitlines()]
     card = make_card(run_dir, "mine")
     assert "question" in rows[0]["prompt"]
     assert "question" not in card
+    assert "pirate" not in card
+    assert "| system | 19 characters, not shown |\n| rank | 17 |" in card
     assert not [row["id"] for row in rows if row["id"] in card]
 
 
