@@ -85,6 +85,23 @@ def report(run_dir: RunDir) -> None:
 
 
 @app.command()
+def card(
+    run_dir: RunDir,
+    model: Annotated[str, typer.Option(help="Candidate of the run, by the name that its report gives.")],
+    out: Annotated[Path | None, typer.Option(help="Write it there, such as README.md; printed unless given.")] = None,
+    name: Annotated[str, typer.Option(metavar="ORG/NAME", help="What it is called on the Hub.")] = "",
+) -> None:
+    """Make a model card for the Hub of a finished run that verifies: the verdict first, whatever it is."""
+    from reports.card import make_card, write_card
+
+    made = make_card(run_dir, model, name)
+    if out is None:
+        typer.echo(made, nl=False)
+    else:
+        write_card(made, out)
+
+
+@app.command()
 def compare_sweeps(
     first: Annotated[Path, typer.Argument(metavar="RUN_A", help="Run directory of a sweep, on a small base perhaps.")],
     second: Annotated[Path, typer.Argument(metavar="RUN_B", help="Run directory of the same sweep on another base.")],

@@ -12,6 +12,8 @@ from typing import Any
 from harness.backends import Backend
 from harness.compare import estimate, scores
 from harness.errors import NotMeasured
+from harness.prompting import REFERENCE
+from harness.serving import adapter_shape
 from harness.sweeps import Choice, Point
 from harness.types import Json, ModelRef, SuiteResult, Verdict
 
@@ -52,6 +54,8 @@ def model_json(model: ModelRef) -> dict[str, Json]:
         "digests": dict(model.digests),
         "train_config": config,
         "training": _training(model),
+        "adapter_config": None if model.adapter is None else adapter_shape(Path(model.adapter)),
+        "licence": _licence(model),
     }
 
 
@@ -124,6 +128,22 @@ def _training(model: ModelRef) -> dict[str, Json] | None:
         return None
     size = {"adapter_bytes": sum(path.stat().st_size for path in folder.glob("*.safetensors"))}
     return {**said, **(size if model.adapter else {})} if isinstance(said, dict) else None
+
+
+def _licence(model: ModelRef) -> str:
+    """What the card of the base names, from files that are here already; empty when it names none."""
+    if not model.fingerprint or model.prompting == REFERENCE:
+        return ""
+    from harness.models import EMBEDDED, licence
+
+    if model.base == "embedded":
+        return licence(EMBEDDED)
+    if Path(model.base).is_dir():
+        return licence(Path(model.base))
+    from huggingface_hub import try_to_load_from_cache
+
+    card = try_to_load_from_cache(model.base, "README.md", revision=model.revision)
+    return licence(Path(card).parent) if isinstance(card, str) else ""
 
 
 def _notes(choice: Choice, points: Sequence[Point]) -> list[Json]:

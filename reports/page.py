@@ -6,13 +6,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.types import Json, ModelRef, Outcome, Verdict
+from harness.types import ModelRef, Outcome, Verdict
 from reports.examples import Gallery, galleries
 from reports.figures import forest, slopes, steps
 from reports.headline import Banner, Tile, candidate_banner, run_banner, tiles
 from reports.instrument import Check, checks
 from reports.load import Run, aggregate
 from reports.sections import Cause, Health, Line, SuiteSlices, causes, health, lines, slices
+from reports.texts import flat
 from reports.trajectory import Followed, follow
 
 __all__ = ["Page", "Subject", "build"]
@@ -107,9 +108,9 @@ def build(run: Run, limit: int) -> Page:
         health=health(run),
         cost=tuple(_cost(run.environment.get("usage", {}))),
         training=tuple(
-            (m.name, tuple(_flat(m.train_config))) for m in run.models if m.train_config and m.name not in run.unjudged
+            (m.name, tuple(flat(m.train_config))) for m in run.models if m.train_config and m.name not in run.unjudged
         ),
-        environment=tuple(_flat(run.environment)),
+        environment=tuple(flat(run.environment)),
         warnings=tuple(dict.fromkeys(_warnings(run))),
         place="/".join(run.folder.resolve().parts[-2:]),
         outcomes={model.name: aggregate(run.own_verdicts(model.name)) for model in run.candidates},
@@ -178,20 +179,6 @@ def _cost(usage: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         yield "peak memory, MB", memory / 1e6
     if seconds and tokens:
         yield "generated tokens per second", tokens / seconds
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, part in value.items():
-        if isinstance(part, dict) and part:
-            yield from _flat(part, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", _plain(part)
-
-
-def _plain(value: Json) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(_plain, value))
-    return {None: "none", True: "yes", False: "no"}[value] if value is None or isinstance(value, bool) else str(value)
 
 
 def _warnings(run: Run) -> Iterator[str]:

@@ -1,12 +1,15 @@
 """Text that others wrote, made safe to look at: nothing invisible, nothing endless, differences marked."""
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-__all__ = ["Clipped", "Segment", "anchor", "clip", "visible", "word_diff"]
+from harness.types import Json
+
+__all__ = ["Clipped", "Segment", "anchor", "clip", "flat", "visible", "word_diff"]
 
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
@@ -69,6 +72,21 @@ def word_diff(old: str, new: str) -> tuple[tuple[Segment, ...], tuple[Segment, .
 def anchor(*parts: str) -> str:
     """An id for a link: `[a-z0-9-]` only, at most 64 a part; a part that had to be altered ends in its hash."""
     return "-".join(map(_slug, parts))
+
+
+def flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The leaves of a JSON object in order, as dotted key and text."""
+    for key, part in value.items():
+        if isinstance(part, dict) and part:
+            yield from flat(part, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _plain(part)
+
+
+def _plain(value: Json) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    return {None: "none", True: "yes", False: "no"}[value] if value is None or isinstance(value, bool) else str(value)
 
 
 def _slug(part: str) -> str:

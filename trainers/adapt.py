@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.errors import BadSpec, ModelProblem
 from harness.quiet import quiet
+from harness.serving import USUAL_RANK, served_by_vllm
 from trainers.bases import Model, linear_names
 from trainers.encode import IGNORED_LABEL, EncodedRow
 from trainers.sections import Lora
@@ -108,6 +109,10 @@ def notes(lora: Lora) -> tuple[str, ...]:
             f"scale {lora.effective_scale:g} is outside {USUAL_SCALE[0]:g} to {USUAL_SCALE[1]:g}, where learning rates "
             "of guides apply: a small one dampens, a large one may diverge"
         )
+    rank = 2 * lora.rank if lora.variant in REWRITES_BASE else lora.rank  # as `export` saves it
+    served = served_by_vllm({"r": rank, "use_dora": lora.variant == "dora"})
+    if rank > USUAL_RANK or not served.startswith("yes"):
+        found.append(f"vLLM serves this adapter: {served}")
     return tuple(found)
 
 

@@ -14,12 +14,16 @@ from harness.backends.endpoint import EndpointBackend, split_reference
 from harness.errors import NotMeasured, UsageProblem
 from harness.types import FinishReason, ModelRef, Sampling
 from harness.verify import verify
+from reports.load import load
+from reports.sections import health
 from tests.playground import make_model, make_suite, run_gate
 
 pytest_plugins = "pytester"
 
 CONFTEST = """
 import harness.options
+from reports.load import load
+from reports.sections import health
 from tests.playground import FakeBackend
 harness.options._near_backend = lambda options: FakeBackend()
 pytest_plugins = ["harness.plugin"]
@@ -168,3 +172,18 @@ def test_a_reference_that_cannot_be_reached_makes_the_run_invalid(repo, server):
     done = run_gate(repo, "--adapter", "good", "--reference", server.address, "--run-dir", "run")
     assert done.ret == 11
     done.stdout.fnmatch_lines(["*INVALID: reference 'big' at http*gave no answer*"])
+
+
+def test_a_served_model_that_lost_its_template_stands_out(repo, server):
+    """Answers that run on past the right word are wrong and cut, and terminal and report both say so of that row."""
+    make_suite(repo.path, rows=100, gates='Gate("exact_match", max_drop=0.05)')
+    (repo.path / "conftest.py").write_text(CONFTEST)
+    server.reply = lambda _asked: (200, completion("yes<|im_end|>\n<|im_start|>user\nquestion", "length"))
+    done = run_gate(repo, "--adapter", "good", "--reference", server.address, "--run-dir", "run")
+    assert done.ret == 0
+    done.stdout.fnmatch_lines(["*asks: good minus the reference model: +100.0 points*"])
+    run = json.loads(Path("run/run.json").read_text())
+    assert [each["value"] for each in run["results"] if each["model"] == "reference"] == [0.0]
+    shown = load(Path("run"))
+    assert [(each.model, each.over, each.value) for each in shown.beyond] == [("good", "reference", 1.0)]
+    assert {each.model: each.truncated for each in health(shown)} == {"base": 0, "good": 0, "reference": 100}

@@ -145,3 +145,22 @@ def test_what_a_person_should_know_is_said_before_training():
         in notes(Lora(variant="pissa"))[0]
     )
     assert notes(Lora(scale=8.0))[0].startswith("scale 8 is outside 0.5 to 4")
+
+
+@pytest.mark.parametrize(
+    ("lora", "said"),
+    [
+        (Lora(rank=16), None),
+        (Lora(rank=17), "vLLM serves this adapter: yes, with --enable-lora --max-lora-rank 32 (rank 17)"),
+        (
+            Lora(rank=16, variant="pissa"),
+            "vLLM serves this adapter: yes, with --enable-lora --max-lora-rank 32 (rank 32)",
+        ),
+        (Lora(rank=8, variant="dora"), "vLLM serves this adapter: no: it is a DoRA; merge it first"),
+    ],
+)
+def test_what_vllm_will_need_is_said_before_training(lora, said):
+    """A rank beyond vLLM's default, counted as it is saved, names the flag; a DoRA says to merge it."""
+    served = [note for note in notes(lora) if "vLLM" in note]
+    assert len(served) == (said is not None)
+    assert served == [] or served[0].startswith(said)
