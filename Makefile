@@ -34,11 +34,12 @@ demo: install
 	$(BIN)/python -m harness.cli calibrate-judge --judge embedded --labels suites/data/judge.labels.jsonl
 	$(BIN)/python -m pytest suites/ -q --model embedded --adapter $(ADAPTER) --judge embedded
 
+# two processes with one thread each: the models of the tests are too small to share
 test: install
-	$(BIN)/python -m pytest tests -q -m "not slow and not demo and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n 2 --dist loadfile -m "not slow and not demo and not gpu"
 
 test-slow: install
-	$(BIN)/python -m pytest tests -q -m "slow and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n 2 --dist loadfile -m "slow and not gpu"
 
 test-demo: install
 	$(BIN)/python -m pytest tests -q -m demo

@@ -138,7 +138,7 @@ def _licence(model: ModelRef) -> str:
 
     if model.base == "embedded":
         return licence(EMBEDDED)
-    if Path(model.base).is_dir():
+    if Path(model.base).exists():  # a script or a model of another backend has no card
         return licence(Path(model.base))
     from huggingface_hub import try_to_load_from_cache
 

@@ -279,7 +279,10 @@ class GateSession:
     def _noise(self, evaluator: Evaluator) -> Json:
         """By suite, what the base did against itself when `tunegate aa` asked; null where it did not."""
         assert self.plan is not None
-        found = {suite.name: evaluator.noise(suite.name) for suite in self.plan.suites if suite.suite.gates}
+        try:
+            found = {suite.name: evaluator.noise(suite.name) for suite in self.plan.suites if suite.suite.gates}
+        except UsageProblem:  # a damaged store: it has made every verdict INVALID already
+            return {suite.name: None for suite in self.plan.suites if suite.suite.gates}
         return {name: None if noise is None else [each.spec() for each in noise] for name, noise in found.items()}
 
     def _results(self, evaluator: Evaluator) -> list[Json]:

@@ -85,8 +85,8 @@ def test_a_shown_suite_that_is_not_measured_is_not_green(repo):
     done.stdout.fnmatch_lines(["*INVALID: no likelihoods here*"])
 
 
-@pytest.mark.parametrize(("right", "code"), [(10, 11), (40, 0)])
-def test_a_bound_on_a_drop_that_cannot_happen_is_invalid(repo, right, code):
+@pytest.mark.parametrize(("right", "code"), [(10, 10), (40, 0)])
+def test_a_bound_on_a_drop_that_cannot_happen_passes_nothing(repo, right, code):
     """A base at 2.5 % cannot lose 5 points, so a candidate that answers nothing must not pass; at 10 % it can."""
     make_suite(repo.path, gates='Gate("exact_match", max_drop=0.05)')
     make_model(repo.path / "poor", right=right)
@@ -94,7 +94,7 @@ def test_a_bound_on_a_drop_that_cannot_happen_is_invalid(repo, right, code):
     done = run_gate(repo, "--adapter", "same", "--run-dir", "run", model="poor")
     assert done.ret == code
     if code:
-        done.stdout.fnmatch_lines(["*so it cannot drop by 5 points and gate exact_match-drop<=0.05 could not fail*"])
+        done.stdout.fnmatch_lines(["*so this gate cannot fail; compare with a base that has something to lose*"])
 
 
 def gsm8k(tmp_path, *rows):
@@ -176,10 +176,10 @@ def test_lm_eval_tasks_are_items_when_they_are_asked_for(pytester, tmp_path):
     suite = ROOT / "suites" / "test_lm_eval.py"
     assert collect(pytester, suite).ret == 5
     data = tmp_path / "arc.jsonl"
-    data.write_text("".join(json.dumps(arc_row(number)) + "\n" for number in range(140)))
+    data.write_text("".join(json.dumps(arc_row(number)) + "\n" for number in range(160)))
     asked = collect(pytester, suite, "--lm-eval", "arc_easy", "--data", f"arc_easy={data}").stdout.str()
     assert "test_lm_eval.py::test_gate[lm_eval-arc_easy-acc-drop<=0.02-base]" in asked or "measured-base" in asked
-    assert "140 examples planned" in asked
+    assert "160 examples planned" in asked
     unknown = collect(pytester, suite, "--lm-eval", "arc_eazy")
     assert unknown.ret == 2
     unknown.stdout.fnmatch_lines(["*--lm-eval arc_eazy: lm-eval has no such task*"])

@@ -51,7 +51,7 @@ def test_gate(gate, check):
 GATES = 'Gate("judge", max_drop=0.2), Gate("preference", max_drop=0.2)'
 
 
-def court(pytester: pytest.Pytester, *, rows: int = 12, gates: str = GATES, plain: bool = False) -> Path:
+def court(pytester: pytest.Pytester, *, rows: int = 60, gates: str = GATES, plain: bool = False) -> Path:
     """The repository: `rows` questions, a judged suite, and where wanted one that passes without a judge."""
     root = pytester.path
     (root / "conftest.py").write_text('pytest_plugins = ["harness.plugin"]\n')
@@ -64,7 +64,7 @@ def court(pytester: pytest.Pytester, *, rows: int = 12, gates: str = GATES, plai
     return root
 
 
-def answers(root: Path, name: str, say: Callable[[int], str], rows: int = 12) -> Path:
+def answers(root: Path, name: str, say: Callable[[int], str], rows: int = 60) -> Path:
     """A scripted model that answers question i by `say(i)`."""
     folder = root / name
     folder.mkdir()

@@ -101,8 +101,8 @@ def test_a_calibrated_judge_decides_and_verify_agrees_without_the_store(repo, py
     assert set(outcomes(document).values()) == {(said, False)}
     (entry,) = document["judge"]
     assert (entry["kappa"], entry["objections"]) == (1.0, [])
-    assert (entry["repeats"], entry["agreed"]) == (4, 4)
-    assert (entry["pairs"], entry["flips"]) == (12, 0)
+    assert (entry["repeats"], entry["agreed"]) == (12, 12)
+    assert (entry["pairs"], entry["flips"]) == (60, 0)
     shutil.rmtree(repo / ".tunegate")
     found = verify(repo / "run")
     assert (found.outcome.value, found.disagreements) == (said, ())
@@ -175,7 +175,7 @@ def test_a_judge_that_always_says_a_is_found_out(repo, pytester):
     preference = [entry for entry in document["results"] if entry["metric"] == "preference"]
     assert [entry["value"] for entry in preference] == [0.5, 0.5]
     assert (verdicts["judge-drop<=0.2"]["outcome"], verdicts["preference-drop<=0.2"]["outcome"]) == ("PASS", "INVALID")
-    assert "the order decided 12 of 12" in verdicts["preference-drop<=0.2"]["reason"]
+    assert "the order decided 60 of 60" in verdicts["preference-drop<=0.2"]["reason"]
     assert code == 11
 
 
@@ -197,15 +197,15 @@ def test_a_judge_that_obeys_the_answers_is_found_out(repo, pytester):
 
 def test_a_judge_that_counts_characters_passes_nothing(pytester):
     """Longer answers win by grade and by comparison; at equal length nothing is left, so nothing is shown."""
-    repo = court(pytester, rows=30)
+    repo = court(pytester, rows=60)
     suffix = [
         "",
         " and so on, as one may say",
         " with many other words",
         " or with others that are of no use to anybody",
     ]
-    answers(repo, "base", lambda i: f"level 3 of answer {i}", rows=30)
-    answers(repo, "tuned", lambda i: f"level 3 of answer {i}{suffix[i % 4]}", rows=30)
+    answers(repo, "base", lambda i: f"level 3 of answer {i}", rows=60)
+    answers(repo, "tuned", lambda i: f"level 3 of answer {i}{suffix[i % 4]}", rows=60)
 
     def by_length(case):
         sizes = [0 if ORDERS.search(text) else len(text) for text in case["answers"]]
@@ -230,8 +230,8 @@ def test_failures_on_one_model_alone_make_the_judge_unfit(repo, pytester):
 
     code, document, verdicts = unfit(pytester, repo, picky)
     assert {each["outcome"] for each in verdicts.values()} == {"INVALID"}
-    assert "it failed on 0 answers of the base and on 6 of the candidate" in verdicts["judge-drop<=0.2"]["reason"]
-    assert document["judge"][0]["candidate"] == {"asked": 12, "failed": 6, "causes": {"refused": 6}}
+    assert "it failed on 0 answers of the base and on 30 of the candidate" in verdicts["judge-drop<=0.2"]["reason"]
+    assert document["judge"][0]["candidate"] == {"asked": 60, "failed": 30, "causes": {"refused": 30}}
     assert code == 11
 
 
@@ -275,7 +275,7 @@ def test_a_spent_budget_stops_with_12_and_a_larger_one_goes_on(repo, pytester):
         assert len(server.bodies) == 20 + 1 + finished(repo)["judge"][0]["calls"]
         asked = [json.dumps([case_of(body)["id"], body["messages"]]) for body in server.bodies]
         repeated = len(asked) - len(set(asked))
-    assert repeated == 1 + 4  # the first question of each run, and the repeats that were meant
+    assert repeated == 1 + 12  # the first question of each run, and the repeats that were meant
 
 
 def test_answers_that_say_nothing_are_never_sent(repo, pytester):

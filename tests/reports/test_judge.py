@@ -49,7 +49,7 @@ def test_worth_consistency_failures_and_cost_are_shown(page):
     shown = section(page())
     for said in (
         "1.00 to 1.00",
-        "4 of 4 repeats",
+        "12 of 12 repeats",
         "12 of 12 pairs; first won 100.0%",
         "base 0 of 12, candidate 0 of 12, games 0 of 24",
         "0 of ",
