@@ -50,8 +50,8 @@ def test_worth_consistency_failures_and_cost_are_shown(page):
     for said in (
         "1.00 to 1.00",
         "12 of 12 repeats",
-        "12 of 12 pairs; first won 100.0%",
-        "base 0 of 12, candidate 0 of 12, games 0 of 24",
+        "60 of 60 pairs; first won 100.0%",
+        "base 0 of 60, candidate 0 of 60, games 0 of 120",
         "0 of ",
         "calls",
         "from the store",
