@@ -35,6 +35,8 @@ CASES = {
     "large-vocabulary-checkpointing": {"shape": WIDE, "checkpointing": True},
     "long-rows": {"length": 256, "batch": 2},
 }
+QUICK = ("lora", "checkpointing", "nf4")
+"""The others are slow proofs: ten seconds each."""
 
 
 def _built(setup):
@@ -43,7 +45,9 @@ def _built(setup):
         return build(setup, "cpu")
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [case if case in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
+)
 def test_prediction_is_what_a_step_keeps_alive(case):
     """Forward and backward pass need what is predicted within -2 % and +5 %, the optimiser's step exactly that."""
     setup = replace(PLAIN, **CASES[case])
@@ -55,6 +59,7 @@ def test_prediction_is_what_a_step_keeps_alive(case):
     assert moments["step"] == pytest.approx(found["step"], rel=0.01)
 
 
+@pytest.mark.slow
 def test_padding_repeats_keys_and_keeps_masks():
     """A mask makes sdpa keep keys and values once for every query head, and its own bytes: predicted within 10 %."""
     plain = replace(PLAIN, shape=replace(PLAIN.shape, heads=8, head_dim=32), batch=2, length=192)
@@ -67,6 +72,7 @@ def test_padding_repeats_keys_and_keeps_masks():
     assert predicted[1] - predicted[0] == pytest.approx(found[1] - found[0], rel=0.1)
 
 
+@pytest.mark.slow
 def test_checkpointing_a_quantised_base_is_predicted_from_above():
     """Where a CPU needs no dequantised copy, the prediction may be high, never low."""
     setup = replace(PLAIN, **NF4, checkpointing=True)
