@@ -22,7 +22,18 @@ from harness.fingerprint import digest
 from harness.paths import beside_caller
 from harness.types import Example, Json
 
-__all__ = ["HALF_CHARACTER", "FileSource", "Source", "csv", "jsonl", "nested_slice", "shuffled", "unique_keys"]
+__all__ = [
+    "HALF_CHARACTER",
+    "FileSource",
+    "Source",
+    "csv",
+    "finite",
+    "jsonl",
+    "nested_slice",
+    "no_number",
+    "shuffled",
+    "unique_keys",
+]
 
 COLUMNS = ("input", "output", "tags", "id", "cluster", "provenance")
 ID_LENGTH = 16
@@ -114,7 +125,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Json]]
         if not line.strip():
             raise BadExamples(f"{path}:{number}: blank line; remove it, or the row that was meant is missing")
         try:
-            row = json.loads(line, object_pairs_hook=unique_keys, parse_constant=_no_number, parse_float=_finite)
+            row = json.loads(line, object_pairs_hook=unique_keys, parse_constant=no_number, parse_float=finite)
         except (ValueError, RecursionError) as error:
             raise BadExamples(f"{path}:{number}: not JSON ({error}); write one object a line") from error
         if not isinstance(row, dict):
@@ -183,9 +194,11 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _no_number(text: str) -> NoReturn:
+def no_number(text: str) -> NoReturn:
+    """For `json.loads`, as `parse_constant`: NaN and the infinities are refused (ValueError)."""
     raise ValueError(f"{text} is no number")
 
 
-def _finite(text: str) -> float:
-    return number if math.isfinite(number := float(text)) else _no_number(text)
+def finite(text: str) -> float:
+    """For `json.loads`, as `parse_float`: the number, unless it overflows (ValueError)."""
+    return number if math.isfinite(number := float(text)) else no_number(text)

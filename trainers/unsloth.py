@@ -26,7 +26,8 @@ def prepare() -> None:
         ModelProblem: this Python has no Unsloth, or Unsloth does not start here.
     """
     os.environ.setdefault("UNSLOTH_DISABLE_STATISTICS", "1")  # it would fetch a file from the Hub to count its users
-    os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", tempfile.mkdtemp(prefix="tunegate-unsloth-"))
+    if "UNSLOTH_COMPILE_LOCATION" not in os.environ:  # it runs what lies there, so the folder is nobody else's
+        os.environ["UNSLOTH_COMPILE_LOCATION"] = tempfile.mkdtemp(prefix="tunegate-unsloth-")
     try:
         import unsloth  # type: ignore[import-not-found,unused-ignore]  # noqa: F401  # not in our environment
     except ImportError as error:

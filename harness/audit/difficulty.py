@@ -11,7 +11,6 @@ from harness.audit.rows import Row
 from harness.backends import Backend
 from harness.datasets import nested_slice
 from harness.errors import NotMeasured, UsageProblem
-from harness.fingerprint import digest
 from harness.store import Store
 from harness.suite import Suite
 from harness.types import Example, ModelRef
@@ -81,7 +80,7 @@ def difficulty(rows: Sequence[Row], held: Sequence[HeldOut], asked: Asked, backe
         NotMeasured: a row has no score.
     """
     suite = _suite(rows, held, asked.suite)
-    by_id = {_id(row): row for row in rows}
+    by_id = {row.id: row for row in rows}
     pool = [Example(own, row.question, row.label, row.tags, own) for own, row in by_id.items()]
     passed = _passed(suite, nested_slice(pool, asked.rows), asked, backend)
     rates = tuple(sorted((by_id[own].number, rate) for own, rate in passed.items()))
@@ -139,10 +138,6 @@ def _suite(rows: Sequence[Row], held: Sequence[HeldOut], wanted: str) -> Suite:
             f"--difficulty: no suite that generates answers fits these rows ({known}); give one with --against"
         )
     return (exact or fitting)[0]
-
-
-def _id(row: Row) -> str:
-    return digest([[dict(turn) for turn in row.prompt], row.answer])[:16]
 
 
 def _graded(name: str, rates: Sequence[float]) -> Graded:

@@ -8,9 +8,9 @@ from harness.audit.findings import Finding
 from harness.audit.rows import Row
 from harness.datasets import nested_slice
 from harness.errors import NotMeasured
-from harness.fingerprint import digest
 from harness.judge.asked import JudgeSettings, make_judge
 from harness.judge.calibration import KAPPA_TO_GATE, fingerprint, load
+from harness.judge.instrument import MOST_FAILED
 from harness.judge.judgement import Judgement, Kind, Question, Status
 from harness.judge.labels import rubric_of
 from harness.judge.rubric import LEVELS
@@ -21,8 +21,6 @@ __all__ = ["Graders", "Quality", "quality"]
 
 LOW = 2
 """A row whose worst grade is this or lower is a finding."""
-MOST_FAILED = 0.02
-"""Share of rows that may come back without a grade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ def quality(rows: Sequence[Row], asked: Graders) -> tuple[Quality, list[Finding]
     """
     rubric = rubric_of(asked.suite)
     judge, store = make_judge(asked.settings), Store(asked.store)
-    by_id = {digest([[dict(turn) for turn in row.prompt], row.answer])[:16]: row for row in rows}
+    by_id = {row.id: row for row in rows}
     pool = [Example(own, row.question, row.label, row.tags, own) for own, row in by_id.items()]
     drawn = [(each.id, by_id[each.id]) for each in nested_slice(pool, asked.rows)]
     try:

@@ -3,15 +3,16 @@
 import csv
 import io
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from harness.audit.findings import Finding
+from harness.datasets import finite, no_number, unique_keys
 from harness.errors import BadExamples
+from harness.fingerprint import digest
 from harness.forms import TrainRow, conversation
 from harness.metrics.strict_json import InvalidJson, parse_strict
 from harness.types import Json, Message
@@ -45,6 +46,11 @@ class Row:
     cluster: str = ""
     provenance: str = ""
     rejected: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Hash of what is asked and answered; equal rows have one id."""
+        return digest([[dict(turn) for turn in self.prompt], self.answer])[:16]
 
     @property
     def question(self) -> str:
@@ -141,7 +147,7 @@ def _parsed(line: str) -> object:
     if not line.strip():
         return _Malformed("blank line; remove it, or the row that was meant is missing")
     try:
-        return json.loads(line, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)
+        return json.loads(line, object_pairs_hook=unique_keys, parse_constant=no_number, parse_float=finite)
     except (ValueError, RecursionError) as error:
         return _Malformed(f"not JSON ({error}): {line[:_EXCERPT]!r}")
 
@@ -167,18 +173,3 @@ def _csv_values(text: str, path: Path) -> Iterator[object]:
                 yield row
     except csv.Error as error:
         raise BadExamples(f"{path}:{reader.line_num}: not CSV ({error}); mend that line") from error
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    row = dict(pairs)
-    if len(row) != len(pairs):
-        raise ValueError("a key is given twice")
-    return row
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number")
-
-
-def _finite(text: str) -> float:
-    return number if math.isfinite(number := float(text)) else _no_number(text)

@@ -9,6 +9,7 @@ from harness.errors import BadExamples, BadSpec, NotMeasured
 from harness.fingerprint import file_digest
 from harness.judge.asked import JudgeSettings, make_judge
 from harness.judge.calibration import Calibration, fingerprint, keep
+from harness.judge.instrument import MOST_FAILED
 from harness.judge.judgement import Judge, Kind, Progress, Question, Status
 from harness.judge.rubric import LEVELS, Rubric
 from harness.metrics.strict_json import InvalidJson, parse_strict
@@ -20,7 +21,6 @@ __all__ = ["FEWEST", "calibrate", "calibrate_from_files", "read_labels", "rubric
 FEWEST = 100
 """Labelled answers below which agreement is not measured."""
 REPEAT_SHARE = 0.1
-MOST_FAILED = 0.02
 
 _KEYS = {"id", "question", "reference", "answer", "labels", "by"}
 
