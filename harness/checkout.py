@@ -61,7 +61,7 @@ def checkout_faults(run_dir: Path, here: Checkout) -> tuple[str, ...]:
 def _suite_faults(plan: Document, suites: Sequence[Measurable]) -> Iterator[str]:
     planned = {suite["name"]: suite for suite in plan["suites"]}
     ours = {suite.name: suite for suite in suites}
-    for name in planned.keys() - ours.keys():
+    for name in sorted(planned.keys() - ours.keys()):
         yield f"suites: the run measured {name!r}, which is not among the suites here"
     for name, suite in ours.items():
         if name not in planned:

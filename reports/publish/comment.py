@@ -91,8 +91,8 @@ def read(path: Path) -> tuple[GateFile, str]:
 def _foot(found: GateFile, digest: str, url: str) -> str:
     link = f" [Report and evidence]({url})." if url else ""
     return (
-        f"Run `{found.run}`, finished {found.finished_at}; policy `{found.policy[:12]}`, gate.json `{digest[:12]}`.{link}"
-        " These are the run's own numbers; `tunegate verify` recomputes them from its records."
+        f"Run `{found.run}`, finished {found.finished_at}; policy `{found.policy[:12]}`, gate.json `{digest[:12]}`."
+        f"{link} These are the run's own numbers; `tunegate verify` recomputes them from its records."
     )
 
 
