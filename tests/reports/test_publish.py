@@ -57,8 +57,8 @@ QUIET = {
 def made(tmp_path_factory):
     """A run of the demo's four suites that fails, in which broken answers hold a text that is easy to find."""
     run = demo(120, loss=0.05)
-    whole = run.cases[0].rows
-    run.cases[0].rows = lambda model: [
+    whole = run.cases[2].rows
+    run.cases[2].rows = lambda model: [
         replace(each, output=SECRET) if model != "base" else each for each in whole(model)
     ]
     return load(run.write(tmp_path_factory.mktemp("made") / "run"))
