@@ -1,8 +1,9 @@
 """A run that was measured elsewhere, held against a checkout: are these its suites, its gates and its adapter?
 
 `verify` shows that the verdicts follow from the records. This shows what they are verdicts about: that the suites and
-gates of the plan are those of the suite files here, rows and all, and that the adapter is the folder here. Needs no
-model, because the layers of a suite are hashes of its own words and rows.
+gates of the plan are those of the suite files here, rows and all, that their metrics score the recorded answers as the
+records say, and that the adapter is the folder here. Needs no model, because the layers of a suite are hashes of its
+own words and rows.
 """
 
 import json
@@ -16,11 +17,12 @@ from harness.errors import HarnessError, UsageProblem
 from harness.fingerprint import adapter_digest, digest
 from harness.pins import read_pins
 from harness.plan import plan_suite
+from harness.rescoring import readable, score_faults
 from harness.runs import PLAN_FILE, RUN_FILE
 from harness.suite import Measurable
 from harness.suite_files import configured, read_suites
 
-__all__ = ["Checkout", "checkout_faults", "policy"]
+__all__ = ["Checkout", "Held", "hold_against", "policy"]
 
 _ROWS, _GATES = ("full", "examples", "looks", "keep"), ("gates",)
 _SPEC = ("version", "metrics", "chance")
@@ -42,8 +44,16 @@ def policy(plan: Document) -> str:
     return digest([{key: suite.get(key) for key in kept} for suite in plan["suites"]])
 
 
-def checkout_faults(run_dir: Path, here: Checkout) -> tuple[str, ...]:
-    """One line for each thing of a run that is not as it is here; the run itself must verify first.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What came of it: a line for each thing that is not as it is here, and suites whose scores were not made again."""
+
+    faults: tuple[str, ...]
+    believed: tuple[str, ...] = ()
+
+
+def hold_against(run_dir: Path, here: Checkout) -> Held:
+    """Hold a run against what lies here; the run itself must verify first.
 
     Raises:
         UsageProblem: a suite file or an adapter folder cannot be read.
@@ -51,14 +61,15 @@ def checkout_faults(run_dir: Path, here: Checkout) -> tuple[str, ...]:
     plan = json.loads((run_dir / PLAN_FILE).read_bytes())
     run = json.loads((run_dir / RUN_FILE).read_bytes())
     found: list[str] = []
-    if here.suites:
-        found += _suite_faults(plan, read_suites(here.suites))
+    suites = read_suites(here.suites) if here.suites else ()
+    if suites:
+        found += _suite_faults(run_dir, plan, run, suites)
     if here.adapters:
         found += _adapter_faults(run, here.adapters)
-    return tuple(found)
+    return Held(tuple(found), tuple(suite.name for suite in suites if not readable(suite)))
 
 
-def _suite_faults(plan: Document, suites: Sequence[Measurable]) -> Iterator[str]:
+def _suite_faults(run_dir: Path, plan: Document, run: Document, suites: Sequence[Measurable]) -> Iterator[str]:
     planned = {suite["name"]: suite for suite in plan["suites"]}
     ours = {suite.name: suite for suite in suites}
     for name in sorted(planned.keys() - ours.keys()):
@@ -68,12 +79,15 @@ def _suite_faults(plan: Document, suites: Sequence[Measurable]) -> Iterator[str]
             yield f"suites: {name!r} is here and the run did not measure it"
             continue
         try:
-            spec = plan_suite(_as_asked(suite, plan, planned[name]), plan["options"]["limit"]).spec()
+            asked = plan_suite(_as_asked(suite, plan, planned[name]), plan["options"]["limit"])
         except HarnessError as error:
             yield f"suites: {name!r} cannot be read here: {error}"
             continue
-        again: Document = json.loads(json.dumps(spec))
-        yield from _unequal(planned[name], again)
+        again: Document = json.loads(json.dumps(asked.spec()))
+        faults = list(_unequal(planned[name], again))
+        yield from faults
+        if not faults and readable(suite):
+            yield from score_faults(run_dir, run, asked.suite, asked.examples)
 
 
 def _as_asked(suite: Measurable, plan: Document, planned: Document) -> Measurable:

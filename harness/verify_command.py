@@ -34,14 +34,15 @@ def verify(
 ) -> None:
     """Recompute every verdict of a finished run from its records, and say whether run.json is right.
 
-    With --suites and --adapter also whether the run is about the suites, gates and adapter that lie here: measure where
-    the GPU is, and let CI check the run against its checkout.
+    With --suites and --adapter also whether the run is about the suites, gates and adapter that lie here, and whether
+    the suites' metrics score the recorded answers so: measure where the GPU is, and let CI hold the run against its
+    checkout. --suites runs the suite files, as pytest does.
 
     Exits with the run's own code when everything agrees: 0 PASS, 1 FAIL, 10 INCONCLUSIVE, 11 INVALID.
     Exits 11 when anything disagrees, when the receipt is missing, or when the run is partial without --allow-partial.
     Needs neither model nor torch; CI trusts this, not pytest's exit code alone.
     """
-    from harness.checkout import Checkout, checkout_faults
+    from harness.checkout import Checkout, Held, hold_against
     from harness.verify import verify as recompute
 
     try:
@@ -49,10 +50,14 @@ def verify(
     except BadRunDirectory as error:
         typer.echo(f"tunegate: {error}", err=True)
         raise typer.Exit(EXIT_CODES[Outcome.INVALID]) from None
-    faults = found.disagreements
-    if not faults and (suites or adapter):
-        faults = checkout_faults(run_dir, Checkout(tuple(suites or ()), tuple(adapter or ())))
-    for line in faults:
+    held = Held(found.disagreements)
+    if not held.faults and (suites or adapter):
+        held = hold_against(run_dir, Checkout(tuple(suites or ()), tuple(adapter or ())))
+    for name in held.believed:
+        typer.echo(
+            f"NOTE {name}: scores are taken as recorded; likelihoods and judges leave no answer to score", err=True
+        )
+    for line in held.faults:
         typer.echo(f"DISAGREES {line}", err=True)
     if found.partial and not allow_partial:
         typer.echo(
@@ -60,9 +65,9 @@ def verify(
             err=True,
         )
         raise typer.Exit(EXIT_CODES[Outcome.INVALID])
-    outcome = Outcome.INVALID if faults else found.outcome
+    outcome = Outcome.INVALID if held.faults else found.outcome
     partial = " (partial)" if found.partial else ""
-    typer.echo(f"{'REJECTED' if faults else 'verified'}: {outcome}{partial} {run_dir}")
+    typer.echo(f"{'REJECTED' if held.faults else 'verified'}: {outcome}{partial} {run_dir}")
     if outcome is Outcome.INCONCLUSIVE and on_inconclusive == "warn":
         typer.echo("WARNING: not shown to pass; accepted by --on-inconclusive warn", err=True)
         raise typer.Exit(0)
