@@ -52,6 +52,7 @@ def comment(
     *,
     key: Annotated[str, typer.Option(help="Keeps the comments of several gates apart: a-z, 0-9, -.")] = "default",
     url: Annotated[str, typer.Option(help="https address of the workflow run.")] = "",
+    commit: Annotated[str, typer.Option(help="Commit that was gated, 40 hex digits.")] = "",
 ) -> None:
     """Print a pull request's comment, made of a gate.json that need not be trusted: numbers and plain names only.
 
@@ -62,7 +63,7 @@ def comment(
     from reports.publish.gate_file import BadGateFile
 
     try:
-        made = render(*read(file), key=key, url=url)
+        made = render(*read(file), key=key, url=url, commit=commit)
     except BadGateFile as error:
         raise UsageProblem(str(error)) from error
     typer.echo(made, nl=False)

@@ -13,10 +13,11 @@ from pathlib import Path
 from reports.numbers import count, interval, percent, percent_interval, points
 from reports.publish.gate_file import BadGateFile, GateFile, GateLine, read_gate_file
 
-__all__ = ["marker", "read", "render"]
+__all__ = ["absent", "marker", "read", "render"]
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _URL = re.compile(r"https://[A-Za-z0-9.-]{1,100}(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,300})?")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _GLYPHS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", "NOT_RUN": "○"}
 _SAID = {
     "PASS": "every gate passed",
@@ -40,7 +41,18 @@ def marker(key: str) -> str:
     return f"<!-- tunegate:gate:{key} -->"
 
 
-def render(found: GateFile, digest: str, *, key: str = "default", url: str = "") -> str:
+def absent(*, key: str = "default", url: str = "", commit: str = "") -> str:
+    """The comment where there is no gate.json to believe, so that an older green one does not stay.
+
+    Raises:
+        BadGateFile: the key, the address or the commit is none.
+    """
+    at, link = _place(url, commit)
+    said = "The gate left no finished run, or a gate.json that cannot be believed: this is no decision to ship."
+    return f"{marker(key)}\n### ! tunegate: INVALID{at}\n\n{said}{link}\n"
+
+
+def render(found: GateFile, digest: str, *, key: str = "default", url: str = "", commit: str = "") -> str:
     """The comment as Markdown: outcome, numbers, names. Every name is in a code span and matches a pattern.
 
     Args:
@@ -48,19 +60,19 @@ def render(found: GateFile, digest: str, *, key: str = "default", url: str = "")
         digest: SHA-256 of the file, 64 hex digits.
         key: see `marker`.
         url: page of the workflow run, https only; none when empty.
+        commit: that was gated, 40 hex digits; none when empty.
 
     Raises:
-        BadGateFile: the key or the address is none.
+        BadGateFile: the key, the address or the commit is none.
     """
-    if url and not _URL.fullmatch(url):
-        raise BadGateFile("--url: must be an https address of letters, digits and . _ ~ / -")
+    at, link = _place(url, commit)
     worst = sorted(found.gates, key=lambda gate: (gate.advisory, gate.outcome == "PASS"))
     left_out = len(worst) - _SHOWN
     partial = ", and the run is partial: this is no decision to ship" if found.partial else ""
     return "\n".join(
         [
             marker(key),
-            f"### {_GLYPHS[found.outcome]} tunegate: {found.outcome}",
+            f"### {_GLYPHS[found.outcome]} tunegate: {found.outcome}{at}",
             "",
             f"{_SAID[found.outcome]}{partial}.",
             "",
@@ -69,7 +81,7 @@ def render(found: GateFile, digest: str, *, key: str = "default", url: str = "")
             *map(_row, worst[:_SHOWN]),
             *(["", f"{left_out} more gates are in the summary of the run."] if left_out > 0 else []),
             "",
-            _foot(found, digest, url),
+            _foot(found, digest, link),
             "",
         ]
     )
@@ -88,8 +100,16 @@ def read(path: Path) -> tuple[GateFile, str]:
     return read_gate_file(data), sha256(data).hexdigest()
 
 
-def _foot(found: GateFile, digest: str, url: str) -> str:
-    link = f" [Report and evidence]({url})." if url else ""
+def _place(url: str, commit: str) -> tuple[str, str]:
+    """` at <commit>` and a link to the workflow run, each empty where it is not known."""
+    if url and not _URL.fullmatch(url):
+        raise BadGateFile("--url: must be an https address of letters, digits and . _ ~ / -")
+    if commit and not _COMMIT.fullmatch(commit):
+        raise BadGateFile("--commit: must be 40 hex digits")
+    return (f" at `{commit[:12]}`" if commit else ""), (f" [Report and evidence]({url})." if url else "")
+
+
+def _foot(found: GateFile, digest: str, link: str) -> str:
     return (
         f"Run `{found.run}`, finished {found.finished_at}; policy `{found.policy[:12]}`, gate.json `{digest[:12]}`."
         f"{link} These are the run's own numbers; `tunegate verify` recomputes them from its records."
@@ -113,14 +133,16 @@ def _observed(gate: GateLine) -> str:
 
 
 def main() -> int:
-    """Print the comment of a file; 4 and one line when it is none that may be shown."""
+    """Print the comment of a file, or that there is none; 4 and one line when it is none that may be shown."""
     parser = argparse.ArgumentParser(description="Print the pull request comment of a gate.json.")
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, nargs="?", help="the file; without it the comment says that there is none")
     parser.add_argument("--key", default="default")
     parser.add_argument("--url", default="")
+    parser.add_argument("--commit", default="")
     given = parser.parse_args()
+    place = {"key": given.key, "url": given.url, "commit": given.commit}
     try:
-        made = render(*read(given.file), key=given.key, url=given.url)
+        made = render(*read(given.file), **place) if given.file else absent(**place)
     except BadGateFile as error:
         sys.stderr.write(f"tunegate: {error}\n")
         return 4

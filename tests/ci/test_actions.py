@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 GATE = load_yaml(ROOT / ".github" / "actions" / "gate" / "action.yml")
 COMMENT = load_yaml(ROOT / ".github" / "actions" / "comment" / "action.yml")
 GITLAB = load_yaml(ROOT / "docs" / "ci" / "gitlab-ci.yml")
+HEAD = "89abcdef" * 5
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -139,13 +141,15 @@ def comment(tmp_path):
     tool.chmod(0o755)
     file = json.loads(GATE_JSON)
 
-    def run(*, pulls="7\tHEAD\n", comments="", change=lambda content: content, branch="topic"):
+    def run(*, pulls=f"7\t{HEAD}\n", comments="", change=lambda content: content, branch="topic"):
         folder = tmp_path / "temp" / "tunegate-comment"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "gate.json").write_text(json.dumps(change(json.loads(json.dumps(file)))))
+        (folder / "gate.json").unlink(missing_ok=True)
+        if (content := change(json.loads(json.dumps(file)))) is not None:
+            (folder / "gate.json").write_text(json.dumps(content))
         (tmp_path / "pulls").write_text(pulls)
         (tmp_path / "comments").write_text(comments)
-        event = {"head_repository.owner.login": "fork", "head_branch": branch, "head_sha": "HEAD", "id": "99"}
+        event = {"head_repository.owner.login": "fork", "head_branch": branch, "head_sha": HEAD, "id": "99"}
         event |= {"html_url": "https://github.com/o/r/actions/runs/99"}
         context = {f"github.event.workflow_run.{key}": text for key, text in event.items()}
         context |= {"inputs.key": "default", "inputs.github-token": "t", "github.repository": "o/r"}
@@ -163,11 +167,11 @@ def comment(tmp_path):
 
 def test_the_first_comment_is_posted_to_the_pull_request_of_that_head(comment):
     """It is found by owner, branch and commit of the run, not by anything in the artifact."""
-    ran, log, body = comment(pulls="6\tOTHER\n7\tHEAD\n")
+    ran, log, body = comment(pulls=f"6\tOTHER\n7\t{HEAD}\n")
     assert ran.code == 0, ran.said
     assert "head=fork:topic" in log
     assert "--method POST repos/o/r/issues/7/comments" in log
-    assert body.startswith("<!-- tunegate:gate:default -->\n### ✗ tunegate: FAIL\n")
+    assert body.startswith("<!-- tunegate:gate:default -->\n### ✗ tunegate: FAIL at `89abcdef89ab`\n")
     ((_, fetched),) = ran.used
     assert (fetched["run-id"], fetched["name"]) == ("99", "tunegate-default")
 
@@ -196,13 +200,17 @@ def test_without_a_pull_request_nothing_is_written(comment):
         lambda content: content | {"gates": [content["gates"][0] | {"model": "[x](https://evil.example)"}]},
         lambda content: content | {"gates": []},
         lambda _: "x",
+        lambda _: None,
     ],
-    ids=range(5),
+    ids=range(6),
 )
-def test_a_hostile_artifact_writes_nothing(comment, change):
-    """The job is red before GitHub is asked for anything."""
-    ran, log, body = comment(change=change)
-    assert (ran.code, log, body) == (4, "", "")
+def test_a_hostile_or_missing_artifact_takes_the_green_comment_away(comment, change):
+    """The comment is replaced by one that says INVALID, holds nothing of the file, and names the commit."""
+    ran, log, body = comment(change=change, comments="3\t<!-- tunegate:gate:default -->\n")
+    assert (ran.code, "--method PATCH repos/o/r/issues/comments/3 " in log) == (0, True)
+    assert body.splitlines()[:2] == ["<!-- tunegate:gate:default -->", "### ! tunegate: INVALID at `89abcdef89ab`"]
+    assert len(body.splitlines()) == 4
+    assert not re.search(r"PASS|FAIL|@|evil", body)
 
 
 def test_a_hostile_branch_name_is_only_a_word(comment, tmp_path):

@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from harness.errors import UsageProblem
 from harness.types import Score
 from reports.load import load
-from reports.publish.comment import marker, render
+from reports.publish.comment import absent, marker, render
 from reports.publish.gate_file import BadGateFile, read_gate_file, write_gate_file
 from reports.publish.markdown import capped, code
 from reports.publish.of_run import gate_file, gate_json
@@ -249,6 +249,7 @@ def test_the_comment_is_numbers_behind_a_marker(made):
 @pytest.mark.parametrize(
     ("key", "url"),
     [
+        ("k", "https://x.example/\nx"),
         ("A", ""),
         ("x -->", ""),
         ("", ""),
@@ -262,6 +263,10 @@ def test_marker_and_address_cannot_be_forged(made, key, url):
     """A key or an address with other characters is refused."""
     with pytest.raises(BadGateFile):
         render(gate_file(made), "f" * 64, key=key, url=url)
+    with pytest.raises(BadGateFile):
+        absent(key=key, url=url)
+    with pytest.raises(BadGateFile):
+        render(gate_file(made), "f" * 64, commit=f"{'a' * 40}`")
 
 
 def test_the_comment_needs_nothing_but_python(made, tmp_path):
@@ -277,6 +282,7 @@ def test_the_comment_needs_nothing_but_python(made, tmp_path):
 
     done = run("gate.json", "--key", "k")
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, "<!-- tunegate:gate:k -->")
+    assert run("--key", "k").stdout.startswith("<!-- tunegate:gate:k -->\n### ! tunegate: INVALID\n")
     file.write_text("{}")
     done = run("gate.json")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (4, "", 1)
