@@ -43,6 +43,11 @@ class Trend:
     narrow: Markup
     caption: str
 
+    @property
+    def paired(self) -> bool:
+        """Whether it is a difference to the base, not a rate."""
+        return self.path[0][1].lost is not None
+
 
 def write_history(places: Sequence[Path], out: Path) -> int:
     """Write the index of all runs found at `places`; return how many there are.
@@ -126,9 +131,8 @@ def _drawn(path: Sequence[tuple[int, GateLine]], width: int) -> Markup:
     scale = alt.Scale(domain=[min(ends) - 0.5, max(ends) + 0.5], nice=False)
     run = alt.X("run:Q", scale=scale, axis=alt.Axis(tickMinStep=1, format="d", grid=False), title="run")
     tall = alt.Scale(zero=False)
-    value, low, limit = (
-        alt.Y(f"{name}:Q", scale=tall, title="percent, or points of difference") for name in ("value", "low", "limit")
-    )
+    unit = "percent" if path[0][1].lost is None else "points"
+    value, low, limit = (alt.Y(f"{name}:Q", scale=tall, title=unit) for name in ("value", "low", "limit"))
     layers = (
         data.mark_line(color=MUTED, strokeDash=[4, 3]).encode(x=run, y=limit, detail="kind:N"),
         data.mark_line(color=CANDIDATE, strokeWidth=1.5).encode(x=run, y=value, detail="kind:N"),

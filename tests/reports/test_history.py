@@ -10,6 +10,7 @@ import pytest
 from harness import cli
 from harness.errors import UsageProblem
 from reports.load import load
+from reports.numbers import percent, points
 from reports.publish.gate_file import write_gate_file
 from reports.publish.history import entries, trends, write_history
 from reports.publish.of_run import gate_file
@@ -43,6 +44,8 @@ def test_the_page_holds_every_run_and_gate_and_asks_nobody(place):
     assert page.count("<figcaption>") == len(run.verdicts)
     for verdict in run.verdicts:
         assert f"{verdict.suite}, {verdict.gate.replace('>', '&gt;').replace('<', '&lt;')}: " in page
+        seen = verdict.observed.value
+        assert f">{percent(seen) if verdict.lost is None else points(seen)}</td>" in page
     assert re.findall(r'(?:href|src)="([^"#]+)"', page) == ["first/report.html"]
     assert "default-src &#39;none&#39;" in page
     assert not re.search(r"<script|https?://(?!www\.w3\.org)", page)
