@@ -26,16 +26,26 @@ __all__ = ["Checkout", "Held", "hold_against", "policy"]
 
 _ROWS, _GATES = ("full", "examples", "looks", "keep"), ("gates",)
 _SPEC = ("version", "metrics", "chance")
+_ELSEWHERE = ("data", "mmlu_dir", "mmlu_revision", "mmlu_fewshot", "judge_questions")
+"""Options of a run that put other rows into a suite than its file names."""
 
 Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """What lies here: suite files or folders of them, and adapter folders; either may be empty, then it is not held."""
+    """What lies here, and how far to follow the run.
+
+    Attributes:
+        suites: suite files or folders of them; when empty, suites are not held against anything.
+        adapters: adapter folders, likewise.
+        as_measured: take rows from where the run's options say (`--data`, `--mmlu-dir` ...). Else such a run is at
+            fault, because whoever wrote the run chose these rows, not the suite files.
+    """
 
     suites: tuple[Path, ...] = ()
     adapters: tuple[Path, ...] = ()
+    as_measured: bool = False
 
 
 def policy(plan: Document) -> str:
@@ -63,7 +73,12 @@ def hold_against(run_dir: Path, here: Checkout) -> Held:
     found: list[str] = []
     suites = read_suites(here.suites) if here.suites else ()
     if suites:
-        found += _suite_faults(run_dir, plan, run, suites)
+        moved = [name for name in _ELSEWHERE if plan["options"][name]]
+        if moved and not here.as_measured:
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in moved)
+            found.append(f"suites: the run took rows from {options}, not from the suite files; see --as-measured")
+        else:
+            found += _suite_faults(run_dir, plan, run, suites)
     if here.adapters:
         found += _adapter_faults(run, here.adapters)
     return Held(tuple(found), tuple(suite.name for suite in suites if not readable(suite)))

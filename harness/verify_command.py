@@ -25,6 +25,10 @@ def verify(
     adapter: Annotated[
         list[Path] | None, typer.Option(help="Adapter folder that the run must have decided about; repeat it.")
     ] = None,
+    as_measured: Annotated[
+        bool,
+        typer.Option("--as-measured", help="With --suites: follow the run's --data, --mmlu-dir and such to its rows."),
+    ] = False,
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Accept a run that left rows or gates out (--limit, -k, --lf).")
     ] = False,
@@ -52,7 +56,7 @@ def verify(
         raise typer.Exit(EXIT_CODES[Outcome.INVALID]) from None
     held = Held(found.disagreements)
     if not held.faults and (suites or adapter):
-        held = hold_against(run_dir, Checkout(tuple(suites or ()), tuple(adapter or ())))
+        held = hold_against(run_dir, Checkout(tuple(suites or ()), tuple(adapter or ()), as_measured=as_measured))
     for name in held.believed:
         typer.echo(
             f"NOTE {name}: scores are taken as recorded; likelihoods and judges leave no answer to score", err=True

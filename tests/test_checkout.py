@@ -50,9 +50,9 @@ def _identified(identify):
     return found
 
 
-def held(root, run_dir, adapters=("mine",)):
+def held(root, run_dir, adapters=("mine",), **how):
     """What a verification against the repository's suites and these adapters finds."""
-    return hold_against(run_dir, Checkout((root / "suites",), tuple(root / name for name in adapters))).faults
+    return hold_against(run_dir, Checkout((root / "suites",), tuple(root / name for name in adapters), **how)).faults
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,26 @@ def test_a_suite_that_was_not_run_is_said(repo):
     root, run_dir = repo
     make_suite(root, "third", rows=120)
     assert held(root, run_dir) == ("suites: 'third' is here and the run did not measure it",)
+
+
+def test_rows_that_the_run_chose_are_not_taken_for_those_of_the_suites(pytester, monkeypatch):
+    """With --data the rows come from a file that the run names; that is said, and followed only when asked for."""
+    monkeypatch.setattr(session, "make_backend", session.make_backend)  # the repository's conftest replaces it
+    suite = make_suite(pytester.path, rows=120)
+    rows = suite.parent / "data" / "asks.jsonl"
+    easy = pytester.path / "easy.jsonl"
+    easy.write_text(rows.read_text().replace("asks: ", "easy: "))
+    source = "outside('posts', jsonl, otherwise=jsonl('data/asks.jsonl'))"
+    words = suite.read_text().replace("examples=jsonl('data/asks.jsonl')", f"examples={source}")
+    suite.write_text(f"from harness.outside import outside\n{words}")
+    make_model(pytester.path / "base", right=110)
+    assert run_gate(pytester, "--data", f"posts={easy}").ret == 0
+    run_dir, _ = finished_run(pytester)
+    (line,) = held(pytester.path, run_dir, [])
+    assert "took rows from --data" in line
+    assert held(pytester.path, run_dir, [], as_measured=True) == ()
+    easy.write_text(rows.read_text())
+    assert any("layer 'data'" in line for line in held(pytester.path, run_dir, [], as_measured=True))
 
 
 def test_another_adapter_is_said(repo):

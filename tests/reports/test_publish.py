@@ -11,6 +11,7 @@ import pytest
 from markdown_it import MarkdownIt
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from harness import cli
 from harness.errors import UsageProblem
 from harness.types import Score
 from reports.load import load
@@ -286,3 +287,29 @@ def test_the_comment_needs_nothing_but_python(made, tmp_path):
     file.write_text("{}")
     done = run("gate.json")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (4, "", 1)
+
+
+@pytest.mark.parametrize(
+    ("args", "starts"),
+    [
+        (("summary", "RUN"), "## ✗ tunegate: FAIL"),
+        (("summary", "RUN", "--format", "openmetrics"), "# TYPE tunegate_run_pass gauge"),
+        (("summary", "RUN", "--format", "json"), "{"),
+        (("comment", "GATE", "--key", "k", "--commit", "a" * 40), "<!-- tunegate:gate:k -->"),
+    ],
+)
+def test_the_commands_print_and_end_with_0(made, tmp_path, monkeypatch, capsys, args, starts):
+    """Whatever the verdict: telling is not deciding. What cannot be read ends with 4 and one line."""
+    (tmp_path / "gate.json").write_bytes(gate_json(made))
+    places = {"RUN": str(made.folder), "GATE": str(tmp_path / "gate.json")}
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["tunegate", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code or 0
+
+    assert run(*(places.get(word, word) for word in args)) == 0
+    assert capsys.readouterr().out.startswith(starts)
+    assert run(*("nowhere" if word in places else word for word in args)) == 4
+    assert capsys.readouterr().err.count("\n") == 1
