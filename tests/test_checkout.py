@@ -22,20 +22,29 @@ from tests.playground import FakeBackend, finished_run, make_model, make_suite, 
 pytest_plugins = "pytester"
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Where the repository and its run are kept for the tests of this file."""
+    return tmp_path_factory.mktemp("kept") / "repo"
+
+
 @pytest.fixture
-def repo(pytester, monkeypatch):
-    """A repository whose run on two suites and an adapter verifies and agrees with it; (folder, run directory)."""
-    monkeypatch.setattr(session, "make_backend", session.make_backend)  # the repository's conftest replaces it
-    monkeypatch.setattr(FakeBackend, "identify", _identified(FakeBackend.identify))
-    for name in ("asks", "more"):
-        make_suite(pytester.path, name, rows=120)
-    make_model(pytester.path / "base", right=100)
-    adapter = make_model(pytester.path / "mine", right=118)
-    (adapter / "adapter_model.safetensors").write_bytes(b"weights")
-    assert run_gate(pytester, "--adapter", "mine").ret == 0
-    run_dir, _ = finished_run(pytester)
-    assert held(pytester.path, run_dir) == ()
-    return pytester.path, run_dir
+def repo(kept, pytester, monkeypatch, tmp_path):
+    """A repository, and in it a run on two suites and an adapter that verifies and agrees with it."""
+    if not kept.exists():
+        monkeypatch.setattr(session, "make_backend", session.make_backend)  # the repository's conftest replaces it
+        monkeypatch.setattr(FakeBackend, "identify", _identified(FakeBackend.identify))
+        for name in ("asks", "more"):
+            make_suite(pytester.path, name, rows=120)
+        make_model(pytester.path / "base", right=100)
+        adapter = make_model(pytester.path / "mine", right=118)
+        (adapter / "adapter_model.safetensors").write_bytes(b"weights")
+        assert run_gate(pytester, "--adapter", "mine").ret == 0
+        shutil.copytree(pytester.path, kept)
+    root = shutil.copytree(kept, tmp_path / "repo")
+    (run_dir,) = (root / "runs").iterdir()
+    assert held(root, run_dir) == ()
+    return root, run_dir
 
 
 def _identified(identify):
