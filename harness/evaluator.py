@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from harness.answers import Engine, Progress, repeats_exactly, with_dtype
 from harness.backends import Backend
-from harness.decide import decide, shown, with_unused
+from harness.decide import shown, with_unused
 from harness.errors import AdapterWithoutEffect, CannotWrite, HarnessError, Incomparable, NotMeasured
 from harness.fingerprint import digest
 from harness.judge.standing import not_requested, requested, weigh
@@ -13,7 +13,8 @@ from harness.noise import Noise, known_noise, noise_key, tempered
 from harness.plan import Item, Plan, PlannedSuite
 from harness.regression_suite import RegressionSuite
 from harness.runs import RunDirectory, record_name
-from harness.sequential import decided, joined
+from harness.sequential import joined
+from harness.spending import Terms
 from harness.store import Store
 from harness.suite import Suite
 from harness.types import ModelRef, SuiteResult, Verdict
@@ -48,6 +49,7 @@ class Evaluator:
         progress: told after every batch.
         records: files of rows written so far, by name.
         judgements: files of what judges said, by name.
+        numbers: by suite and model, see `number`.
     """
 
     plan: Plan
@@ -58,6 +60,7 @@ class Evaluator:
     progress: Progress = lambda _model, _suite, _done, _total: None
     records: dict[str, RecordFile] = field(default_factory=dict)
     judgements: dict[str, RecordFile] = field(default_factory=dict)
+    numbers: dict[str, dict[str, int]] = field(default_factory=dict)
     _backend: Backend | None = None
     _models: dict[str, ModelRef | HarnessError] = field(default_factory=dict)
     _results: dict[tuple[str, str], SuiteResult | Exception] = field(default_factory=dict)
@@ -84,8 +87,9 @@ class Evaluator:
         for beside in self.plan.trajectory.needs(item.suite, item.model) if self.plan.trajectory else ():
             self.result(*beside)  # planned like all else, so the verdict counts only beside it
         yardstick = self.result(item.suite, base)
-        verdict = decide(gate, yardstick, candidate, chance=planned.suite.chance, confirm=confirm, prompted=prompted)
-        verdict = weigh(verdict, planned.judge, gate, yardstick, candidate)
+        terms = self._terms(planned, item.model)
+        verdict = terms.decide(gate, yardstick, candidate, confirm=confirm, prompted=prompted)
+        verdict = weigh(verdict, planned.judge, gate and terms.gate(gate), yardstick, candidate)
         if gate is not None:
             verdict = with_unused(tempered(verdict, self.noise(item.suite)), planned.unused)
         return shown(verdict, planned.suite.gates)
@@ -128,6 +132,24 @@ class Evaluator:
     def backend(self) -> Backend | None:
         """The backend, once anything was measured."""
         return self._backend
+
+    def _terms(self, planned: PlannedSuite, model: str) -> Terms:
+        spends = self.plan.options.get("attempts") == "spend"
+        return Terms(planned.suite.chance, planned.first, self.number(planned.name, model) if spends else None)
+
+    def number(self, suite: str, model: str) -> int:
+        """Which candidate `model` is on the suite's rows, of all that were ever judged on them with this store."""
+        found = self.numbers.setdefault(suite, {})
+        if model not in found:
+            planned = self.plan.suite(suite)
+            data = planned.suite.fingerprint(planned.examples)["data"]
+            found[model] = self.store.number(self._identified(model).fingerprint, data)
+        return found[model]
+
+    def _is_judged(self, suite: str, model: str) -> bool:
+        """Whether a verdict looks at it whatever comes; of the points of a sweep only the winner's do."""
+        points = {point.name for point in self.plan.points}
+        return model not in points and any((item.suite, item.model) == (suite, model) for item in self.plan.items)
 
     def _measure_all(self, model: str) -> None:
         base = self.plan.models[0].name
@@ -181,6 +203,8 @@ class Evaluator:
         base = self._results.get((planned.name, self.plan.models[0].name))
         beside = base if isinstance(base, SuiteResult) else None
         engine = Engine(self._backend, self.store, progress=self.progress, beside=beside)
+        if self._is_judged(planned.name, model.name):
+            self.number(planned.name, model.name)  # before anything is seen, so that looking is counted
         if planned.suite.keep is not None:
             result = self._measure_kept(planned, model, engine)
         elif planned.stops and self.plan.plain and model.name != self.plan.models[0].name:
@@ -211,14 +235,14 @@ class Evaluator:
 
     def _measure_in_parts(self, planned: PlannedSuite, model: ModelRef, engine: Engine) -> SuiteResult:
         """Measure from look to look in the plan's order, until all gates have decided or no row is left."""
-        base = self.result(planned.name, self.plan.models[0].name)
+        base, terms = self.result(planned.name, self.plan.models[0].name), self._terms(planned, model.name)
         parts: list[SuiteResult] = []
         start = 0
         for stop in planned.looks:
             part = self._counted(replace(planned, examples=planned.examples[start:stop]), model, engine)
             parts.append(replace(part, fingerprint=base.fingerprint))
             result, start = joined(parts), stop
-            if decided(planned.suite.gates, base, result):
+            if terms.settled(planned.suite.gates, base, result):
                 break
         if not (left := len(planned.examples) - start):
             return result

@@ -27,6 +27,9 @@ CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, sha256 TEXT NOT NULL, 
 CREATE TABLE IF NOT EXISTS attempts (
     model TEXT NOT NULL, suite TEXT NOT NULL, run TEXT NOT NULL, PRIMARY KEY (model, suite, run)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS candidates (
+    data TEXT NOT NULL, model TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (data, model)
+) WITHOUT ROWID;
 """
 
 
@@ -91,6 +94,14 @@ class Store:
     def tried(self, suite: str) -> int:
         """How many models were ever measured on `suite`, a base among them."""
         with closing(self._db.execute("SELECT count(DISTINCT model) FROM attempts WHERE suite = ?", (suite,))) as rows:
+            return int(rows.fetchone()[0])
+
+    def number(self, model: str, data: str) -> int:
+        """Which candidate `model` is on the rows of the hash `data`: 1 for the first that asks; kept, so always so."""
+        query = "INSERT OR IGNORE INTO candidates SELECT ?, ?, 1 + count(*) FROM candidates WHERE data = ?"
+        with self._transaction() as db:
+            db.execute(query, (data, model, data))
+            rows = db.execute("SELECT number FROM candidates WHERE data = ? AND model = ?", (data, model))
             return int(rows.fetchone()[0])
 
     @contextmanager
