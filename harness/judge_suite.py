@@ -149,7 +149,11 @@ class JudgeSuite:
         questions += [] if exact else repeats_of(planned, questions, beside, model)
         questions += canaries(planned, questions, self.rubric.names)
         judgements = self.judge.ask(
-            questions, self.rubric, engine.store, lambda done, total: engine.progress(model.name, "judge", done, total)
+            questions,
+            self.rubric,
+            engine.store,
+            lambda done, total: engine.progress(model.name, "judge", done, total),
+            suite=self.name,
         )
         scored = self._scored(rows, beside.rows, Heard.by_item(judgements))
         orders = [row.id for row in scored if gives_orders(row.output)]

@@ -8,7 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.errors import UsageProblem
-from harness.judge.budget import Budget, read_prices
+from harness.judge.budget import UNBOUNDED, Budget, Caps, Purse, read_prices
+from harness.judge.daybook import DayBook
 from harness.judge.judgement import Judge
 
 __all__ = ["KEY_VARIABLE", "Address", "JudgeSettings", "find_key", "make_judge", "read_address"]
@@ -25,21 +26,23 @@ class JudgeSettings:
 
     Attributes:
         asked: `URL#model`, `hf:PATH` or `embedded`.
-        calls: most requests to send, retries included; None for no bound.
-        money: most money to spend; None for no bound.
+        calls: most requests to send, retries included.
+        money: most money to spend.
         prices: file with prices of tokens.
         concurrency: most requests at a time.
         deadline_s: most seconds for one question, retries included.
         device: where a local judge computes.
+        store: folder of the store that keeps what was spent by day; None to keep nothing.
     """
 
     asked: str
-    calls: int | None = None
-    money: float | None = None
-    prices: str | None = None
+    calls: Caps = UNBOUNDED
+    money: Caps = UNBOUNDED
+    prices: str | Path | None = None
     concurrency: int = 8
     deadline_s: float = 120.0
     device: str = "auto"
+    store: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ def make_judge(settings: JudgeSettings) -> Judge:
     address = read_address(settings.asked)
     key = find_key(address)
     prices = read_prices(Path(settings.prices)) if settings.prices else {}
-    budget = Budget(calls=settings.calls, money=settings.money, price=prices.get(address.model))
+    daybook = DayBook(settings.store) if settings.store else None
+    budget = Budget(Purse(settings.calls, settings.money, daybook), prices.get(address.model))
     limits = Limits(deadline_s=settings.deadline_s, concurrency=settings.concurrency)
     return EndpointJudge(address, key, budget, limits)

@@ -65,9 +65,12 @@ class EndpointJudge:
         ]
         return digest([PROTOCOL, rubric.digest, [[dict(turn) for turn in turns] for turns in words]])
 
-    def ask(self, questions: Sequence[Question], rubric: Rubric, store: Store, progress: Progress) -> list[Judgement]:
+    def ask(
+        self, questions: Sequence[Question], rubric: Rubric, store: Store, progress: Progress, *, suite: str = ""
+    ) -> list[Judgement]:
         """See `Judge.ask`. Replies of another served model, or older than 30 days, are asked for again."""
         self.prepare(rubric)
+        self.budget.purse.suite = suite
         asked = [request(question, rubric) for question in questions]
         keys = [self._key_of(question, each) for question, each in zip(questions, asked, strict=True)]
         known = store.get_many(keys)

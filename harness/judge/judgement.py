@@ -154,8 +154,17 @@ class Judge(Protocol):
     def form(self, rubric: Rubric) -> str:
         """Hash of every word that it is asked with."""
 
-    def ask(self, questions: Sequence[Question], rubric: Rubric, store: Store, progress: Progress) -> list[Judgement]:
+    def ask(
+        self, questions: Sequence[Question], rubric: Rubric, store: Store, progress: Progress, *, suite: str = ""
+    ) -> list[Judgement]:
         """One judgement for each question, in order; every OK reply is in the store as soon as it came.
+
+        Args:
+            questions: sent in this order, some at a time.
+            rubric: what counts.
+            store: where replies are kept.
+            progress: told after each.
+            suite: whose budget it is paid from; empty for work outside of suites.
 
         Raises:
             JudgeProblem: the judge cannot be asked any longer.

@@ -71,7 +71,15 @@ class LocalJudge:
         ]
         return digest([PROTOCOL, rubric.digest, asked])
 
-    def ask(self, questions: Sequence[Question], rubric: Rubric, store: Store, progress: Progress) -> list[Judgement]:
+    def ask(
+        self,
+        questions: Sequence[Question],
+        rubric: Rubric,
+        store: Store,
+        progress: Progress,
+        *,
+        suite: str = "",  # noqa: ARG002  # it costs no money
+    ) -> list[Judgement]:
         """See `Judge.ask`. A grammar leaves nothing to ask again; a verdict that is cut is TRUNCATED."""
         ref, backend = self._identified(), self._backend()
         engine = Engine(backend, store, progress=lambda _model, _suite, done, total: progress(done, total))

@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.errors import UsageProblem
 from harness.judge.asked import JudgeSettings, make_judge
+from harness.judge.budget import UNBOUNDED, Caps
 from harness.judge.judgement import Judge
 
 __all__ = ["add_judge_options", "read_judge"]
@@ -29,14 +30,19 @@ def add_judge_options(add: Callable[..., None], *, existing: Callable[[str], str
         "or the embedded base; decides only when calibrated, see `tunegate calibrate-judge` (default: nobody)",
     )
     add(
-        "judge-calls", default=None, type=_whole, metavar="N", help="most requests to the judge's endpoint, retries too"
+        "judge-calls",
+        default=None,
+        type=_calls,
+        metavar="N[,suite=N][,day=N]",
+        help="most requests to the judge's endpoint, retries too: in this run, for each suite, and in a day (UTC) over "
+        "all runs with this --store",
     )
     add(
         "judge-budget",
         default=None,
-        type=_amount,
-        metavar="MONEY",
-        help="most to spend on the judge, in the currency of --judge-prices",
+        type=_money,
+        metavar="MONEY[,suite=MONEY][,day=MONEY]",
+        help="most to spend on the judge, likewise, in the currency of --judge-prices",
     )
     add(
         "judge-prices",
@@ -78,14 +84,35 @@ def read_judge(values: Callable[[str], Any]) -> Judge | None:
     return make_judge(
         JudgeSettings(
             asked,
-            calls=values("tunegate_judge_calls"),
-            money=values("tunegate_judge_budget"),
+            calls=values("tunegate_judge_calls") or UNBOUNDED,
+            money=values("tunegate_judge_budget") or UNBOUNDED,
             prices=values("tunegate_judge_prices"),
             concurrency=values("tunegate_judge_concurrency"),
             deadline_s=values("tunegate_judge_deadline"),
             device=values("tunegate_device"),
+            store=values("tunegate_store"),
         )
     )
+
+
+def _calls(text: str) -> Caps:
+    return _caps(text, _whole)
+
+
+def _money(text: str) -> Caps:
+    return _caps(text, _amount)
+
+
+def _caps(text: str, read: Callable[[str], float]) -> Caps:
+    """`100`, `100,suite=20,day=500` or any part of it."""
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, number = part.partition("=")
+        name, number = (name.strip(), number) if equals else ("run", part)
+        if name not in Caps.__dataclass_fields__ or name in found:
+            raise argparse.ArgumentTypeError(f"{text!r}: {part!r} is none of N, suite=N and day=N, or is given twice")
+        found[name] = read(number.strip())
+    return Caps(**found)
 
 
 def _whole(text: str) -> int:

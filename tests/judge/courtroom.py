@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.judge import COMPLETE, CORRECT, JudgeSettings, Rubric, make_judge
+from harness.judge import COMPLETE, CORRECT, Caps, JudgeSettings, Rubric, make_judge
 from harness.judge.calibration import Calibration, fingerprint, keep
 from harness.judge.rubric import LEVELS
 from harness.store import Store
@@ -106,7 +106,7 @@ def write_labels(path: Path, grade: Callable[[int], Mapping[str, int]], count: i
 
 def calibrated(root: Path, server: FakeJudge) -> None:
     """Keep a flawless calibration of the endpoint in the store of the repository, as if it had been measured."""
-    judge = make_judge(JudgeSettings(server.asked, calls=1))
+    judge = make_judge(JudgeSettings(server.asked, calls=Caps(1)))
     judge.prepare(RUBRIC)
     pairs = tuple(((level, level),) * len(RUBRIC.names) for level in LEVELS) * 20
     flawless = Calibration(pairs, 0, 10, 10, judge.identity().served, "0" * 64, "rule", "2026-01-01T00:00:00+00:00")
