@@ -239,6 +239,7 @@ def calibrate_judge(  # noqa: PLR0913, PLR0917  # one parameter for each option
     judge_budget: Annotated[float | None, typer.Option(min=1e-9, help="Most money to spend.")] = None,
     judge_prices: Annotated[Path | None, typer.Option(help="TOML file of prices for a million tokens.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures there too, as JSON.")] = None,
+    reasons: Annotated[bool, typer.Option(help="--no-reasons asks as a --second-judge is asked.")] = True,  # noqa: FBT002
 ) -> None:
     """Measure how far a judge agrees with labels, and keep that under its fingerprint: only then may it gate.
 
@@ -249,7 +250,7 @@ def calibrate_judge(  # noqa: PLR0913, PLR0917  # one parameter for each option
     from harness.judge.labels import calibrate_from_files
     from harness.judge.words import as_text, write_json
 
-    settings = JudgeSettings(judge, Caps(judge_calls), Caps(judge_budget), judge_prices, store=store)
+    settings = JudgeSettings(judge, Caps(judge_calls), Caps(judge_budget), judge_prices, store=store, reasons=reasons)
     try:
         found, rubric = calibrate_from_files(settings, labels, suite, store)
     except (BudgetSpent, JudgeProblem, NotMeasured) as error:

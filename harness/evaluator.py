@@ -8,7 +8,9 @@ from harness.backends import Backend
 from harness.decide import shown, with_unused
 from harness.errors import AdapterWithoutEffect, CannotWrite, HarnessError, Incomparable, NotMeasured
 from harness.fingerprint import digest
+from harness.judge.interview import Answered
 from harness.judge.standing import not_requested, requested, weigh
+from harness.judge_suite import JudgeSuite
 from harness.noise import Noise, known_noise, noise_key, tempered
 from harness.plan import Item, Plan, PlannedSuite
 from harness.regression_suite import RegressionSuite
@@ -66,6 +68,7 @@ class Evaluator:
     _results: dict[tuple[str, str], SuiteResult | Exception] = field(default_factory=dict)
     _noise: dict[str, tuple[Noise, ...] | None] = field(default_factory=dict)
     _pools: dict[str, list[SuiteResult]] = field(default_factory=dict)
+    _ungraded: dict[str, Answered] = field(default_factory=dict)
 
     def verdict(self, item: Item) -> Verdict:
         """Measure what `item` needs and decide it.
@@ -112,6 +115,8 @@ class Evaluator:
             HarnessError: it could not be measured.
         """
         self._measure_all(model)
+        if (suite, model) not in self._results:
+            raise NotMeasured(f"suite {suite!r}: no candidate answered, so that the base was not judged beside one")
         found = self._results[suite, model]
         if isinstance(found, Exception):
             raise found
@@ -155,20 +160,29 @@ class Evaluator:
         base = self.plan.models[0].name
         if model != base:
             self._measure_all(base)
+        waits = model == base and any(not each.prompting for each in self.plan.models[1:])
         for planned in self.plan.suites:
-            if requested(planned.judge) and (planned.name, model) not in self._results:
-                self._results[planned.name, model] = self._attempt(planned, model)
+            if not requested(planned.judge) or (planned.name, model) in self._results:
+                continue
+            if not (waits and isinstance(planned.suite, JudgeSuite)):
+                self._attempt(planned, model, self._measure)
+            elif planned.name not in self._ungraded:
+                self._attempt(planned, model, self._answer)
 
-    def _attempt(self, planned: PlannedSuite, model: str) -> SuiteResult | Exception:
+    def _attempt(
+        self, planned: PlannedSuite, model: str, measure: Callable[[PlannedSuite, ModelRef], SuiteResult | None]
+    ) -> None:
         yardstick = self._results.get((planned.name, self.plan.models[0].name))
         if isinstance(yardstick, Exception):
-            return yardstick  # without the base there is nothing to compare a candidate with
+            self._results[planned.name, model] = yardstick  # there is nothing to compare a candidate with
+            return
         try:
-            return self._measure(planned, self._identified(model))
+            if (result := measure(planned, self._identified(model))) is not None:
+                self._results[planned.name, model] = result
         except CannotWrite:
             raise  # the measurement is as good as it was, and can go on later
         except HarnessError as error:
-            return error
+            self._results[planned.name, model] = error
         except Exception as error:
             error.add_note(f"while measuring suite {planned.name!r} on model {model!r}")
             self._results[planned.name, model] = error
@@ -198,23 +212,52 @@ class Evaluator:
             )
         return model
 
-    def _measure(self, planned: PlannedSuite, model: ModelRef) -> SuiteResult:
+    def _engine(self, planned: PlannedSuite, model: ModelRef) -> Engine:
+        """What the model answers with; from here on looking at it is counted."""
         assert self._backend is not None
+        if self._is_judged(planned.name, model.name):
+            self.number(planned.name, model.name)
         base = self._results.get((planned.name, self.plan.models[0].name))
         beside = base if isinstance(base, SuiteResult) else None
-        engine = Engine(self._backend, self.store, progress=self.progress, beside=beside)
-        if self._is_judged(planned.name, model.name):
-            self.number(planned.name, model.name)  # before anything is seen, so that looking is counted
+        return Engine(self._backend, self.store, progress=self.progress, beside=beside)
+
+    def _answer(self, planned: PlannedSuite, model: ModelRef) -> None:
+        """Have the base answer while it is loaded; it is graded in turn with the first other model that answers."""
+        assert isinstance(planned.suite, JudgeSuite)
+        self._ungraded[planned.name] = planned.suite.answered(model, planned.examples, self._engine(planned, model))
+
+    def _grade_both(self, planned: PlannedSuite, model: ModelRef, engine: Engine) -> SuiteResult:
+        """Grade the base's answers and this model's in turn, so that a judge that drifts drifts for both."""
+        suite, base = planned.suite, self.plan.models[0].name
+        assert isinstance(suite, JudgeSuite)
+        theirs = suite.answered(model, planned.examples, engine)
+        try:
+            first, result = suite.grade([self._ungraded.pop(planned.name), theirs], planned.examples, engine)
+        except HarnessError as error:
+            self._results[planned.name, base] = error
+            raise
+        self._results[planned.name, base] = first
+        self._keep(first, self._identified(base))
+        return result
+
+    def _measure(self, planned: PlannedSuite, model: ModelRef) -> SuiteResult:
+        engine = self._engine(planned, model)
         if planned.suite.keep is not None:
             result = self._measure_kept(planned, model, engine)
         elif planned.stops and self.plan.plain and model.name != self.plan.models[0].name:
             result = self._measure_in_parts(planned, model, engine)
+        elif planned.name in self._ungraded:
+            result = self._grade_both(planned, model, engine)
         else:
             result = self._counted(planned, model, engine)
+        self._keep(result, model)
+        return result
+
+    def _keep(self, result: SuiteResult, model: ModelRef) -> None:
+        """Write the rows down, and that this run looked at the model."""
         self._record(result)
         if result.fresh or self.run.resumed:  # a killed run may have computed everything and counted nothing
             self.store.record_attempt(model.fingerprint, digest(dict(result.fingerprint)), str(self.run.plan["id"]))
-        return result
 
     def _measure_kept(self, planned: PlannedSuite, model: ModelRef, engine: Engine) -> SuiteResult:
         keep, base = planned.suite.keep, self._identified(self.plan.models[0].name)

@@ -18,7 +18,7 @@ from harness.errors import UsageProblem
 from harness.evaluator import Evaluator
 from harness.fingerprint import digest
 from harness.gates import Gate, aggregate
-from harness.judge.judgement import Judge
+from harness.judge.panel import Panel
 from harness.judge.standing import examined, is_advisory, requested
 from harness.judge_suite import JudgeSuite
 from harness.options import Options, make_backend, models, prompted
@@ -80,7 +80,7 @@ class GateSession:
     finished: Mapping[str, Json] | None = None
     trained: int = 0
     spared: frozenset[str] = frozenset()
-    judge: Judge | None = None
+    judge: Panel | None = None
     warned: bool = False
 
     def use(self, sweep: Sweep | None) -> None:

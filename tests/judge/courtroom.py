@@ -104,9 +104,9 @@ def write_labels(path: Path, grade: Callable[[int], Mapping[str, int]], count: i
     return path
 
 
-def calibrated(root: Path, server: FakeJudge) -> None:
+def calibrated(root: Path, server: FakeJudge, *, reasons: bool = True) -> None:
     """Keep a flawless calibration of the endpoint in the store of the repository, as if it had been measured."""
-    judge = make_judge(JudgeSettings(server.asked, calls=Caps(1)))
+    judge = make_judge(JudgeSettings(server.asked, calls=Caps(1), reasons=reasons))
     judge.prepare(RUBRIC)
     pairs = tuple(((level, level),) * len(RUBRIC.names) for level in LEVELS) * 20
     flawless = Calibration(pairs, 0, 10, 10, judge.identity().served, "0" * 64, "rule", "2026-01-01T00:00:00+00:00")
