@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import httpcore2  # noqa: F401  # pytester forgets what is first imported in its runs; its errors must stay the same classes
 import pytest
 
 from harness.judge import COMPLETE, CORRECT, Caps, JudgeSettings, Rubric, make_judge
