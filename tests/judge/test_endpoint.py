@@ -12,7 +12,7 @@ from harness.errors import BudgetSpent, JudgeProblem
 from harness.judge import COMPLETE, CORRECT, Kind, Question, Rubric, Status
 from harness.judge._transport import TryAgain, Wire
 from harness.judge.asked import read_address
-from harness.judge.budget import Budget, Price
+from harness.judge.budget import Budget, Caps, Price, Purse
 from harness.judge.endpoint import EndpointJudge, Limits
 from harness.store import Store
 from tests.judge.fake_judge import Reply, case_of, completion, fake_judge, verdict
@@ -30,7 +30,7 @@ def questions(count, *, kind=Kind.POINT, answer="An answer."):
 
 def judge_of(server, *, limits=QUICK, calls=100_000, money=None, price=None, key=KEY):
     """The endpoint's judge; by default with as good as no budget."""
-    return EndpointJudge(read_address(server.asked), key, Budget(calls=calls, money=money, price=price), limits)
+    return EndpointJudge(read_address(server.asked), key, Budget(Purse(Caps(calls), Caps(money)), price), limits)
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_a_hopeless_endpoint_is_found_out_by_one_request(status, said):
 
 def test_nobody_there_is_one_line():
     """A port that nobody listens on."""
-    judge = EndpointJudge(read_address("http://127.0.0.1:9/v1#m"), "", Budget(calls=10), QUICK)
+    judge = EndpointJudge(read_address("http://127.0.0.1:9/v1#m"), "", Budget(Purse(Caps(10), Caps())), QUICK)
     with pytest.raises(JudgeProblem, match="no connection"):
         judge.prepare(RUBRIC)
     assert judge.budget.calls == 3
