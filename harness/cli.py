@@ -62,6 +62,8 @@ def verify(
         raise typer.Exit(EXIT_CODES["INVALID"]) from None
     for line in found.disagreements:
         typer.echo(f"DISAGREES {line}", err=True)
+    for line in found.unchecked:
+        typer.echo(f"UNCHECKED {line}", err=True)
     if found.partial and not allow_partial:
         typer.echo(
             f"REFUSED {run_dir}: partial run, it left rows or gates out; repeat it whole or add --allow-partial",

@@ -169,9 +169,10 @@ def add_options(parser: "pytest.Parser") -> None:
     add(
         "data",
         action="append",
-        metavar="NAME=FILE",
+        metavar="NAME=PATH",
         type=named_file,
-        help="data from outside for the suites that read it, such as gsm8k=test.jsonl; repeat it for several",
+        help="data from outside for the suites that read it, such as gsm8k=test.jsonl, or a folder of a task's splits;"
+        " repeat it for several",
     )
     add(
         "lm-eval",

@@ -86,6 +86,7 @@ class PlannedSuite:
             "looks": list(self.looks) or None,
             "keep": asdict(suite.keep) if suite.keep else None,
             "judge": dict(self.judge) if self.judge else None,
+            "lm_eval": getattr(self.suite, "lm_eval_spec", None),
             "gates": [{"text": str(gate), **asdict(gate)} for gate in suite.gates],
         }
 
