@@ -32,8 +32,19 @@ def _prompting_line(entry: Mapping[str, Any]) -> str:
     value, low, high = (100 * entry[key] + 0.0 for key in ("value", "low", "high"))
     over = "the reference model" if entry["over"] == REFERENCE else f"{entry['over']}, the best prompt"
     what = f"{entry['suite']}: {entry['model']} minus {over}"
-    share = "" if entry["share"] is None else f"; {entry['over']} alone has {entry['share']:.0%} of the gain"
-    return f"{what}: {value:+.1f} points [{low:+.1f}, {high:+.1f}] of {entry['metric']}{share}"
+    return f"{what}: {value:+.1f} points [{low:+.1f}, {high:+.1f}] of {entry['metric']}{_share(entry)}"
+
+
+def _share(entry: Mapping[str, Any]) -> str:
+    """How much of the candidate's gain it has without training; a percentage only where it is a part."""
+    share, over = entry["share"], entry["over"]
+    if share is None:
+        return ""
+    if share < 0:
+        return f"; {over} alone has none of the gain, it is below the bare base"
+    if share > 1:
+        return f"; {over} alone gains {share:.1f} times as much"
+    return f"; {over} alone has {share:.0%} of the gain"
 
 
 def _trajectory_lines(trajectory: Mapping[str, Any] | None, planned: Mapping[str, Any] | None) -> Iterator[str]:

@@ -186,6 +186,7 @@ class Plan:
                 {
                     "model": point.name,
                     "settings": dict(point.settings),
+                    "given": dict(point.settings if point.given is None else point.given),
                     "job": point.job,
                     "parameters": point.parameters,
                     "full": point.full,

@@ -22,7 +22,7 @@ from harness.judge.judgement import Judge
 from harness.judge.standing import examined, is_advisory, requested
 from harness.judge_suite import JudgeSuite
 from harness.options import Options, make_backend, models, prompted
-from harness.plan import MEASURED, SCHEMA_VERSION, Item, Plan, plan_ranking, plan_suite, system_text
+from harness.plan import MEASURED, SCHEMA_VERSION, Item, Plan, PlannedSuite, plan_ranking, plan_suite, system_text
 from harness.prompting import beyond_prompts
 from harness.runs import JUDGEMENTS, PLAN_FILE, RECORDS, RunDirectory, new_run_path, sha256
 from harness.seeds import seed_claims
@@ -130,7 +130,7 @@ class GateSession:
             chosen += followed.suites
         planned = tuple(plan_suite(suite, self.options.limit) for suite in chosen)
         short = [
-            f"--limit: {len(suite.examples)} of {suite.full} rows of suite {suite.name!r}"
+            f"--limit: {len(suite.examples)} of {suite.full} rows of suite {suite.name!r}{lifted(suite)}"
             for suite in planned
             if not suite.whole
         ]
@@ -360,6 +360,12 @@ def items_of(suite: Measurable, candidates: int) -> list[Gate | str]:
     """What is decided on `suite`: all its gates for candidates, without any the absolute ones, or `measured`."""
     gates: list[Gate | str] = [gate for gate in suite.gates if candidates or gate.absolute]
     return gates or [MEASURED]
+
+
+def lifted(planned: PlannedSuite) -> str:
+    """What `--limit` also lifts: how many rows the base must pass, which a slice of the pool cannot have."""
+    keep = planned.suite.keep
+    return f"; that the base passes {keep.at_least} of them is not required" if keep else ""
 
 
 def gate_of(suite: Measurable, text: str) -> Gate | None:

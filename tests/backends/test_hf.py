@@ -235,7 +235,7 @@ def test_one_token_more_than_embedding_rows_is_refused(tmp_path):
 
 
 def test_plain_text_is_begun_once_and_by_the_tokenizer(tmp_path):
-    """No template; the token of beginnings where the tokenizer puts one, and no second one before a text that has it."""
+    """No template; the token of beginnings where the tokenizer puts one, and no second one where the text has it."""
     from tokenizers.processors import TemplateProcessing
 
     tokenizer = make_tokenizer()
