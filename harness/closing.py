@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.ages import damage_line
 from harness.judge.words import judge_line
 from harness.prompting import REFERENCE
 
@@ -10,11 +11,13 @@ __all__ = ["closing_lines"]
 
 
 def closing_lines(run: Mapping[str, Any]) -> Iterator[str]:
-    """One line for each thing that run.json knows of: the sweep, what prompting reaches, the judge, trajectories."""
+    """One line for each thing that run.json knows of: the sweep, what prompting reaches, the judge, the store."""
     if run["sweep"]:
         yield f"trained: {run['trained']}; {_sweep_line(run['sweep'])}"
     yield from map(_prompting_line, run["prompting"])
     yield from map(judge_line, run["judge"])
+    if run["store"]["damaged"]:
+        yield f"store: {damage_line(run['store']['damaged'])}"
     yield from _trajectory_lines(run["trajectory"], run["plan"]["trajectory"])
 
 

@@ -1,8 +1,10 @@
 """Measures what the plan says, one model after the other, and remembers results and failures alike."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from harness.ages import notes_on
 from harness.answers import Engine, Progress, repeats_exactly, with_dtype
 from harness.backends import Backend
 from harness.decide import decide, shown, with_unused
@@ -46,6 +48,7 @@ class Evaluator:
         make_backend: called once, at the first measurement.
         prepare: called with a model's name before it is first looked at; trains it when it is a point of a sweep.
         progress: told after every batch.
+        base_since: answers of the base that were stored earlier count as unknown; None for no such moment.
         records: files of rows written so far, by name.
         judgements: files of what judges said, by name.
     """
@@ -56,6 +59,7 @@ class Evaluator:
     make_backend: Callable[[], Backend]
     prepare: Callable[[str], None] = lambda _name: None
     progress: Progress = lambda _model, _suite, _done, _total: None
+    base_since: float | None = None
     records: dict[str, RecordFile] = field(default_factory=dict)
     judgements: dict[str, RecordFile] = field(default_factory=dict)
     _backend: Backend | None = None
@@ -177,6 +181,12 @@ class Evaluator:
         return model
 
     def _measure(self, planned: PlannedSuite, model: ModelRef) -> SuiteResult:
+        asked_base = model.name in {self.plan.models[0].name, *self.plan.prompts}
+        with self.store.reading(self.base_since if asked_base else None) as reads:
+            result = self._measured(planned, model)
+        return replace(result, notes=(*result.notes, *notes_on(reads, base=asked_base, now=time.time())))
+
+    def _measured(self, planned: PlannedSuite, model: ModelRef) -> SuiteResult:
         assert self._backend is not None
         base = self._results.get((planned.name, self.plan.models[0].name))
         beside = base if isinstance(base, SuiteResult) else None

@@ -50,6 +50,7 @@ class Options:
     model: str
     adapter: tuple[str, ...]
     checkpoints: bool
+    fresh_base: bool
     base: str | None
     backend: str
     dtype: str
@@ -122,6 +123,11 @@ def add_options(parser: "pytest.Parser") -> None:
         action="store_true",
         help="measure also what each --adapter was along its training, one row for each DIR/checkpoints/step-*; the "
         "gates decide about the adapter alone",
+    )
+    add(
+        "fresh-base",
+        action="store_true",
+        help="measure the base again, whatever --store holds of it; what is computed takes its place",
     )
     add(
         "sweep",

@@ -5,6 +5,7 @@
 Knows nothing of pytest's objects, so that plugin.py only translates.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from pathlib import Path
 from harness.answers import Progress
 from harness.cautions import cautions
 from harness.decide import shown, undecided
+from harness.disk import refuse_full_disk, run_bytes, store_bytes
 from harness.document import environment, model_json, result_json, sweep_json, verdict_json
 from harness.errors import UsageProblem
 from harness.evaluator import Evaluator
@@ -155,15 +157,18 @@ class GateSession:
         """Open store and run directory; from here on only a receipt makes the run count.
 
         Raises:
-            UsageProblem: one of them cannot be used.
+            UsageProblem: one of them cannot be used, or its disk has no room for what may be written.
             JudgeProblem: the judge cannot be asked, so that nothing else needs to be loaded.
         """
         assert self.plan is not None
         for planned in self.plan.suites if self.judge else ():
             if isinstance(planned.suite, JudgeSuite) and self.judge:
                 self.judge.prepare(planned.suite.rubric)
-        store = Store(self.options.store)
-        run = RunDirectory.open(self.options.run_dir or new_run_path(RUNS), self.plan, command)
+        store, started = Store(self.options.store), time.time()
+        place = self.options.run_dir or new_run_path(RUNS)
+        needs = {place: run_bytes(self.plan), self.options.store: store_bytes(self.plan)}
+        refuse_full_disk(needs, "free some space, or give --run-dir and --store on another disk")
+        run = RunDirectory.open(place, self.plan, command)
         points = {point.name for point in self.plan.points}
 
         def prepare(name: str) -> None:
@@ -172,6 +177,8 @@ class GateSession:
                 self.trained += self.sweep.train(name, screen)
 
         self.evaluator = Evaluator(self.plan, run, store, lambda: make_backend(self.options), prepare, progress)
+        if self.options.fresh_base:
+            self.evaluator.base_since = run.created if run.resumed else started
         return run.path
 
     def _warn(self, screen: Screen) -> None:
@@ -236,6 +243,7 @@ class GateSession:
             "results": self._results(evaluator),
             "verdicts": [verdict_json(item.node, final) for item, final in zip(self.plan.items, verdicts, strict=True)],
             "aa": self._noise(evaluator),
+            "store": {"damaged": len(evaluator.store.damaged)},
             "trained": self.trained,
             "prompting": beyond_prompts(
                 self.plan.ways,

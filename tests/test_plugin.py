@@ -282,11 +282,10 @@ def test_regression_pool_too_small_is_invalid(repo):
 
 
 def test_a_slice_of_a_pool_says_what_it_lifts(repo):
-    """Under `--limit` the base need not pass so many rows, and the plan names that beside the rows that are left out."""
+    """Under `--limit` the base need not pass so many rows; the plan says so beside the rows that are left out."""
     keep = 'keep=passed_by_base("exact_match", at_least=380, repeats=3)'
     make_suite(repo.path, gates='Gate("exact_match", max_drop=0.05)', extra=keep)
-    result = run_gate(repo, "--adapter", "good", "--limit", "200")
-    assert "the base passes" not in result.stdout.str()
+    assert run_gate(repo, "--adapter", "good", "--limit", "200").ret == 0
     assert finished_run(repo)[1]["plan"]["partial_reasons"] == [
         "--limit: 200 of 400 rows of suite 'asks'; that the base passes 380 of them is not required"
     ]

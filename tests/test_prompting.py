@@ -99,7 +99,7 @@ def test_the_share_of_the_gain_that_prompting_has(repo):
 def test_a_share_that_is_no_part_is_put_into_words(share, words):
     """A prompt that loses has no negative percentage of a gain, and one that gains more has no part of it."""
     entry = dict.fromkeys(("value", "low", "high"), 0.1) | {"suite": "asks", "metric": "m", "model": "good"}
-    run = {"sweep": None, "judge": [], "trajectory": None, "plan": {"trajectory": None}}
+    run = {"sweep": None, "judge": [], "trajectory": None, "plan": {"trajectory": None}, "store": {"damaged": 0}}
     (line,) = closing_lines(run | {"prompting": [{**entry, "over": "base+few-shot", "share": share}]})
     assert line.endswith(f"; {words}")
 
