@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from harness.errors import BadRunDirectory, BudgetSpent, HarnessError, JudgeProblem, NotMeasured
+from harness.outputs import writable, write_output
 from harness.speed_command import speed
 from reports.sheet.commands import sheet
 
@@ -62,6 +63,8 @@ def verify(
         raise typer.Exit(EXIT_CODES["INVALID"]) from None
     for line in found.disagreements:
         typer.echo(f"DISAGREES {line}", err=True)
+    for line in found.unchecked:
+        typer.echo(f"UNCHECKED {line}", err=True)
     if found.partial and not allow_partial:
         typer.echo(
             f"REFUSED {run_dir}: partial run, it left rows or gates out; repeat it whole or add --allow-partial",
@@ -88,7 +91,9 @@ def report(run_dir: RunDir) -> None:
 def card(
     run_dir: RunDir,
     model: Annotated[str, typer.Option(help="Candidate of the run, by the name that its report gives.")],
-    out: Annotated[Path | None, typer.Option(help="Write it there, such as README.md; printed unless given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(callback=writable, help="Write it there, such as README.md; printed unless given.")
+    ] = None,
     name: Annotated[str, typer.Option(metavar="ORG/NAME", help="What it is called on the Hub.")] = "",
 ) -> None:
     """Make a model card for the Hub of a finished run that verifies: the verdict first, whatever it is."""
@@ -105,7 +110,9 @@ def card(
 def compare_sweeps(
     first: Annotated[Path, typer.Argument(metavar="RUN_A", help="Run directory of a sweep, on a small base perhaps.")],
     second: Annotated[Path, typer.Argument(metavar="RUN_B", help="Run directory of the same sweep on another base.")],
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the comparison there too, as JSON.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", callback=writable, help="Write the comparison there too, as JSON.")
+    ] = None,
 ) -> None:
     """Say whether two bases rank the points of a sweep alike, so that tuning on the small one tells about the other.
 
@@ -124,7 +131,9 @@ def compare_sweeps(
 def plan(
     config: Annotated[Path, typer.Argument(help="TOML file of a training run; `model` and `[lora]` are enough.")],
     gpu_memory: Annotated[str, typer.Option(help="Memory of one GPU, such as 16GiB; exit code 1 if exceeded.")] = "",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the plan there too, as JSON.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", callback=writable, help="Write the plan there too, as JSON.")
+    ] = None,
     price_per_hour: Annotated[float | None, typer.Option(min=0, help="Price of the machine, any currency.")] = None,
     tokens_per_second: Annotated[
         float | None, typer.Option(min=1e-3, help="Measured on that machine; projected from one H200 unless given.")
@@ -157,8 +166,12 @@ def audit(  # noqa: PLR0913  # one parameter for each option
         list[Path] | None,
         typer.Option(help="Folder of suites, suite file, or rows of another split, that must stay unseen; repeat it."),
     ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything there, as JSON.")] = None,
-    html_file: Annotated[Path | None, typer.Option("--html", help="Write a page with pictures there.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", callback=writable, help="Write everything there, as JSON.")
+    ] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", callback=writable, help="Write a page with pictures there.")
+    ] = None,
     model: Annotated[
         str, typer.Option("--model", "--tokenizer", help="Base: `embedded`, a folder, or a Hub id with @revision.")
     ] = "embedded",
@@ -238,7 +251,9 @@ def calibrate_judge(  # noqa: PLR0913, PLR0917  # one parameter for each option
     judge_calls: Annotated[int | None, typer.Option(min=1, help="Most requests to an endpoint.")] = None,
     judge_budget: Annotated[float | None, typer.Option(min=1e-9, help="Most money to spend.")] = None,
     judge_prices: Annotated[Path | None, typer.Option(help="TOML file of prices for a million tokens.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures there too, as JSON.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", callback=writable, help="Write all figures there too, as JSON.")
+    ] = None,
     reasons: Annotated[bool, typer.Option(help="--no-reasons asks as a --second-judge is asked.")] = True,  # noqa: FBT002
 ) -> None:
     """Measure how far a judge agrees with labels, and keep that under its fingerprint: only then may it gate.
@@ -327,7 +342,9 @@ def power(
     ] = None,
     run_dir: Annotated[Path | None, typer.Option(help="A finished run: take what it measured, gate by gate.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Plan only so many rows of each suite.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the table there too, as JSON.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", callback=writable, help="Write the table there too, as JSON.")
+    ] = None,
 ) -> None:
     """Say what the gates of your suites can show with their rows, before anything is measured.
 
@@ -342,14 +359,16 @@ def power(
     measured = measured_by(run_dir) if run_dir else None
     found = power_of(read_suites(paths), Assumed(discordance, effect), measured=measured, limit=limit)
     if json_file is not None:
-        json_file.write_bytes(json_bytes(found.spec()))
+        write_output(json_file, json_bytes(found.spec()))
     typer.echo(as_text(found))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def aa(
     context: typer.Context,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the findings there too, as JSON.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", callback=writable, help="Write the findings there too, as JSON.")
+    ] = None,
 ) -> None:
     """Measure the base against itself: tunegate aa suites/ --model BASE, with any option of `pytest suites/`.
 
@@ -365,7 +384,7 @@ def aa(
     paths, options = read_arguments(context.args)
     found = measure(read_suites(paths), options)
     if json_file is not None:
-        json_file.write_bytes(json_bytes({"suites": [test.spec() for test in found]}))
+        write_output(json_file, json_bytes({"suites": [test.spec() for test in found]}))
     typer.echo("\n".join(tell(found)))
     raise typer.Exit(1 if any(alarm.loud for test in found for alarm in test.alarms) else 0)
 

@@ -50,6 +50,7 @@ class Options:
     model: str
     adapter: tuple[str, ...]
     checkpoints: bool
+    fresh_base: bool
     base: str | None
     backend: str
     dtype: str
@@ -125,6 +126,11 @@ def add_options(parser: "pytest.Parser") -> None:
         "gates decide about the adapter alone",
     )
     add(
+        "fresh-base",
+        action="store_true",
+        help="measure the base again, whatever --store holds of it; what is computed takes its place",
+    )
+    add(
         "sweep",
         action="append",
         metavar="AXIS=V,V|FILE|NAME",
@@ -170,9 +176,10 @@ def add_options(parser: "pytest.Parser") -> None:
     add(
         "data",
         action="append",
-        metavar="NAME=FILE",
+        metavar="NAME=PATH",
         type=named_file,
-        help="data from outside for the suites that read it, such as gsm8k=test.jsonl; repeat it for several",
+        help="data from outside for the suites that read it, such as gsm8k=test.jsonl, or a folder of a task's splits;"
+        " repeat it for several",
     )
     add(
         "lm-eval",

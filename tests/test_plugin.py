@@ -281,6 +281,16 @@ def test_regression_pool_too_small_is_invalid(repo):
     result.stdout.fnmatch_lines(["*INVALID: suite 'asks': the base passes 360 of 400 pool rows*"])
 
 
+def test_a_slice_of_a_pool_says_what_it_lifts(repo):
+    """Under `--limit` the base need not pass so many rows; the plan says so beside the rows that are left out."""
+    keep = 'keep=passed_by_base("exact_match", at_least=380, repeats=3)'
+    make_suite(repo.path, gates='Gate("exact_match", max_drop=0.05)', extra=keep)
+    assert run_gate(repo, "--adapter", "good", "--limit", "200").ret == 0
+    assert finished_run(repo)[1]["plan"]["partial_reasons"] == [
+        "--limit: 200 of 400 rows of suite 'asks'; that the base passes 380 of them is not required"
+    ]
+
+
 def test_sigterm_is_an_interruption(repo):
     """A machine that is taken back ends the run like Ctrl-C: 13, no receipt, everything computed kept."""
     make_model(repo.path / "taken", right=380, terminate=100)
