@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from harness.errors import BadRunDirectory, BudgetSpent, HarnessError, JudgeProblem, NotMeasured
+from harness.init_command import init
 from harness.speed_command import speed
 from reports.sheet.commands import sheet
 
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 
 
+app.command()(init)
 app.command()(speed)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from harness.answers import Engine, Progress, repeats_exactly, with_dtype
+from harness.answers import Engine, Progress, repeats_exactly, untold, with_dtype
 from harness.backends import Backend
 from harness.decide import decide, shown, with_unused
 from harness.errors import AdapterWithoutEffect, CannotWrite, HarnessError, Incomparable, NotMeasured
@@ -55,7 +55,7 @@ class Evaluator:
     store: Store
     make_backend: Callable[[], Backend]
     prepare: Callable[[str], None] = lambda _name: None
-    progress: Progress = lambda _model, _suite, _done, _total: None
+    progress: Progress = untold
     records: dict[str, RecordFile] = field(default_factory=dict)
     judgements: dict[str, RecordFile] = field(default_factory=dict)
     _backend: Backend | None = None
