@@ -125,5 +125,5 @@ def _telling(pair: Pair, metric: str) -> Telling:
 
 def _line(text: str) -> str:
     """One line of the text with everything shown that would hide, drive or reorder."""
-    plain = visible(text).replace("\n", "␊").replace("\t", "␉")
-    return plain if len(plain) <= WIDTH else f"{plain[:WIDTH]}…"
+    plain = visible(text[: WIDTH + 1]).replace("\n", "␊").replace("\t", "␉")
+    return f"{plain[:WIDTH]}…" if len(text) > WIDTH or len(plain) > WIDTH else plain or "(empty)"

@@ -29,21 +29,25 @@ def add_judge_options(add: Callable[..., None], *, existing: Callable[[str], str
         "or the embedded base; decides only when calibrated, see `tunegate calibrate-judge` (default: nobody)",
     )
     add(
-        "judge-calls", default=None, type=_whole, metavar="N", help="most requests to the judge's endpoint, retries too"
+        "judge-calls",
+        default=None,
+        type=_whole,
+        metavar="N",
+        help="most requests to the judge's endpoint, retries too (default: no limit)",
     )
     add(
         "judge-budget",
         default=None,
         type=_amount,
         metavar="MONEY",
-        help="most to spend on the judge, in the currency of --judge-prices",
+        help="most to spend on the judge, in the currency of --judge-prices (default: no limit)",
     )
     add(
         "judge-prices",
         default=None,
         metavar="FILE",
         type=existing,
-        help='TOML file of prices for a million tokens: ["model"] with input = and output =',
+        help='TOML file of prices for a million tokens: ["model"] with input = and output = (default: none)',
     )
     add("judge-concurrency", default=8, type=_whole, metavar="N", help="most requests to it at a time (default: 8)")
     add(
@@ -59,7 +63,7 @@ def add_judge_options(add: Callable[..., None], *, existing: Callable[[str], str
         metavar="FILE",
         type=existing,
         help="two-turn questions in MT-Bench's form that the judged suites ask instead of their own rows; answers in "
-        "reference_answer.jsonl beside it are used",
+        "reference_answer.jsonl beside it are used (default: the rows of the suites)",
     )
 
 
