@@ -106,7 +106,7 @@ def _data(wanted: Wanted, task: Task, parts: Split) -> dict[str, bytes]:
         found["suites/data/schema.json"] = task.schema.read_bytes()
     if task.system:
         found[SYSTEM] = f"{task.system}\n".encode()
-    if wanted.rehearsal:
+    if _rehearses(wanted, task):
         found["data/general.train.jsonl"] = wanted.rehearsal
     return found
 
@@ -156,11 +156,16 @@ def _facts(wanted: Wanted, task: Task, made: Made) -> dict[str, Any]:
         "system": bool(task.system),
         "schema": task.schema is not None,
         "preferred": task.preferred,
-        "rehearsal": bool(wanted.rehearsal),
+        "rehearsal": _rehearses(wanted, task),
         "max_new_tokens": _rounded(answer + 1),
         "max_length": max(512, _rounded(whole + len(task.system.encode()) + 64)),
         "epochs": min(8 if wanted.model == "embedded" else 3, math.ceil(PASSES / len(made.split.train))),
     }
+
+
+def _rehearses(wanted: Wanted, task: Task) -> bool:
+    """Whether general rows are trained on beside; ORPO, which learns from pairs of answers, has no use for them."""
+    return bool(wanted.rehearsal) and not task.preferred
 
 
 def _rounded(length: int) -> int:

@@ -5,7 +5,8 @@ duplicates. Groups are ordered by a hash of their contents, so that the order of
 ones are held out. Training rows that the audit would still take for a leak are left out of both sides.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,8 +53,8 @@ class Split:
     @property
     def units(self) -> int:
         """Independent rows among the test rows: the effective number of their groups."""
-        sizes = list(_counts(self.groups.get(row.number, str(row.number)) for row in self.test).values())
-        return len(self.test) ** 2 // sum(size * size for size in sizes)
+        sizes = Counter(self.groups.get(row.number, str(row.number)) for row in self.test).values()
+        return len(self.test) ** 2 // sum(size * size for size in sizes) if sizes else 0
 
 
 def split(data: Path, rows: Sequence[Row], wanted: int | None) -> Split:
@@ -77,17 +78,24 @@ def split(data: Path, rows: Sequence[Row], wanted: int | None) -> Split:
             f"{data}: {len(distinct)} different rows; a project needs {2 * LEAST}, {LEAST} to learn from and {LEAST} "
             f"to test with: add {2 * LEAST - len(distinct)} more"
         )
-    size = wanted or min(len(distinct) // 2, max(USUAL, round(SHARE * len(distinct))))
-    if not LEAST <= size <= len(distinct) - LEAST:
+    half = len(distinct) // 2
+    usual = min(half, max(USUAL, round(SHARE * len(distinct))))
+    if wanted is not None and not LEAST <= wanted <= len(distinct) - LEAST:
         raise BadExamples(
-            f"--test-rows {size}: of {len(distinct)} different rows, hold out {LEAST} to {len(distinct) - LEAST}"
+            f"--test-rows {wanted}: of {len(distinct)} different rows, hold out {LEAST} to {len(distinct) - LEAST}"
         )
-    held, named = _hold_out(distinct, size)
-    test = tuple(row for row in distinct if row.number in held)
-    train, alike = _without_leaks([row for row in distinct if row.number not in held], test)
-    made = Split(train, test, {number: named[number] for number in held if number in named}, len(repeats), alike)
+    made = _divided(distinct, wanted or usual, len(repeats))
+    if wanted is None and made.units < LEAST:  # groups: more rows for as many independent ones
+        made = _divided(distinct, half, len(repeats))
     _refuse_few(data, made)
     return made
+
+
+def _divided(rows: Sequence[Row], size: int, repeated: int) -> Split:
+    held, named = _hold_out(rows, size)
+    test = tuple(row for row in rows if row.number in held)
+    train, alike = _without_leaks([row for row in rows if row.number not in held], test)
+    return Split(train, test, {number: named[number] for number in held if number in named}, repeated, alike)
 
 
 def _hold_out(rows: Sequence[Row], size: int) -> tuple[set[int], dict[int, str]]:
@@ -147,10 +155,3 @@ def _refuse_few(data: Path, made: Split) -> None:
                 f"{data}: rows that resemble each other stay on one side, which leaves {count} independent ones "
                 f"{side}; {LEAST} are needed: add {LEAST - count} more that are unlike these"
             )
-
-
-def _counts(keys: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for key in keys:
-        counts[key] = counts.get(key, 0) + 1
-    return counts
