@@ -26,7 +26,7 @@ __all__ = ["Made", "Wanted", "make_project"]
 
 KNOWLEDGE, POOL = "knowledge.test.csv", "regression.test.jsonl"
 SYSTEM = "suites/data/system.txt"
-PASSES = 1000
+PASSES = 600
 """Rows to learn from, repeats included, that the training is meant to see at least."""
 ROUND = 32
 """Lengths are rounded up to a multiple of it."""
