@@ -63,21 +63,30 @@ def telling(run: Run, failed: Verdict) -> tuple[Telling, ...]:
 
 def _lines(run: Run) -> Iterator[str]:
     yield from _broken(run)
-    judged = run.base.name if not run.candidates else ""
+    shown: dict[tuple[str, tuple[Telling, ...]], str] = {}
     for failed in run.verdicts:
         if failed.outcome is not Outcome.FAIL or failed.advisory:
             continue
-        found = telling(run, failed)
-        if found:
-            yield f"FAIL {_line(f'{failed.suite} · {failed.gate} · {failed.model}')}"
-        for each in found:
-            yield f"  {_line(each.row)}  {_line(each.cause)}"
-            yield f"    target    {_line(each.target)}"
-            if failed.model != judged:
-                yield f"    base      {_line(each.base)}"
-            yield f"    candidate {_line(each.candidate)}"
-        if found:
-            yield f"    one in full: tunegate show {run.folder} --id {_line(found[0].row)}"
+        if not (found := telling(run, failed)):
+            continue
+        title = _line(f"{failed.suite} · {failed.gate} · {failed.model}")
+        before = shown.setdefault((failed.model, found), title)
+        if before != title:
+            yield f"FAIL {title}: the examples of {before}"
+            continue
+        yield f"FAIL {title}"
+        yield from _examples(found, alone=failed.model == run.base.name)
+        yield f"    one in full: tunegate show {run.folder} --id {_line(found[0].row)}"
+
+
+def _examples(found: Sequence[Telling], *, alone: bool) -> Iterator[str]:
+    """Each example in four lines; a base by itself has no second answer."""
+    for each in found:
+        yield f"  {_line(each.row)}  {_line(each.cause)}"
+        yield f"    target    {_line(each.target)}"
+        if not alone:
+            yield f"    base      {_line(each.base)}"
+        yield f"    candidate {_line(each.candidate)}"
 
 
 def _broken(run: Run) -> Iterator[str]:
