@@ -73,7 +73,7 @@ def test_groups_stay_on_one_side(tmp_path):
 
 def test_a_large_group_teaches(tmp_path):
     """A group of more than a tenth of the test rows would count there as one."""
-    rows = [{**row, "cluster": "big" if number < 40 else ""} for number, row in enumerate(capitals(400))]
+    rows = [{**row, "cluster": f"big{number // 12}" * (number < 240)} for number, row in enumerate(capitals(400))]
     made = divided(tmp_path, rows)
     assert {row.cluster for row in made.test} == {""}
 
