@@ -1,5 +1,6 @@
 """`tunegate init`: its options, and what it says."""
 
+import shlex
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -54,9 +55,9 @@ def init(  # one parameter for each option
         f"gates on a rate ask for {made.rate:.0%}: with these rows a candidate half way between that and 100% passes "
         f"with a chance of {made.power:.0%}"
     )
-    typer.echo(
-        f"next: cd {folder} && python -m trainers train.toml --out out/adapter; README.md has the other commands"
-    )
+    typer.echo(f"the gate on exact match asks for any gain; one of {made.gain:.0%} is found with a chance of 80%")
+    typer.echo(f"next: cd {shlex.quote(str(folder))} && python -m trainers train.toml --out out/adapter")
+    typer.echo("README.md there has the other commands")
 
 
 def _base(model: str) -> str:

@@ -7,7 +7,7 @@ import json
 import math
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from harness.forms import answer_text
 from harness.metrics.schemas import load_schema, refuse_vacuous
 from harness.starter.split import Split, split
 from harness.starter.task import Task, read_task
-from harness.starter.thresholds import likely, rate_for
+from harness.starter.thresholds import findable_gain, likely, rate_for
 from harness.types import Json
 
 __all__ = ["Made", "Wanted", "make_project"]
@@ -64,12 +64,14 @@ class Made:
         split: where the rows went.
         rate: what the gates on a rate ask for, in [0, 1].
         power: chance that a candidate half way between it and 1 passes.
+        gain: true gain on exact match that the test rows find with 80 % power, in (0, 1].
     """
 
     paths: tuple[str, ...]
     split: Split
     rate: float
     power: float
+    gain: float
 
 
 def make_project(wanted: Wanted) -> Made:
@@ -87,10 +89,10 @@ def make_project(wanted: Wanted) -> Made:
         refuse_vacuous(load_schema(task.schema), [row.label for row in parts.test])
     gated = "valid_json" if task.schema else "not_truncated"
     rate = rate_for(gated, parts.units)
-    made = Made((), parts, rate, likely(gated, rate, parts.units))
+    made = Made((), parts, rate, likely(gated, rate, parts.units), findable_gain(parts.units))
     contents = {**_data(wanted, task, parts), **_rendered(_facts(wanted, task, made), json_answers=bool(task.schema))}
     _write(wanted.folder, contents)
-    return Made(tuple(contents), parts, rate, made.power)
+    return replace(made, paths=tuple(contents))
 
 
 def _data(wanted: Wanted, task: Task, parts: Split) -> dict[str, bytes]:
@@ -145,8 +147,11 @@ def _facts(wanted: Wanted, task: Task, made: Made) -> dict[str, Any]:
         len(row.question.encode()) + max(len(row.answer.encode()), len((row.rejected or "").encode()))
         for row in task.rows
     )
+    local = Path(wanted.model).exists()
+    name, _, revision = (wanted.model, "", "") if local else wanted.model.partition("@")
     return {
-        "model": wanted.model,
+        "model": name,
+        "revision": revision,
         "model_word": shlex.quote(wanted.model),
         "embedded": wanted.model == "embedded",
         "rows": len(made.split.test),

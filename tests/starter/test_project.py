@@ -107,6 +107,21 @@ def test_what_is_written_is_in_the_house_style(project, request):
         assert "\n\n\n\n" not in text
 
 
+def test_init_says_what_the_rows_allow(tmp_path):
+    """Rows on both sides, rows left out, how strict gates are, and the next command."""
+    rows = plain_postings(120)
+    done = init(tmp_path / "my gate", write(tmp_path / "rows.jsonl", [*rows, rows[0]]), "--schema", SCHEMA)
+    assert done.stdout.splitlines() == [
+        f"{tmp_path / 'my gate'}: 16 files written",
+        "rows: 60 to learn from, 60 to test with (60 independent)",
+        "left out: 1 repeat another row, 0 resemble a test row too much",
+        "gates on a rate ask for 70%: with these rows a candidate half way between that and 100% passes with a chance of 82%",  # noqa: E501  # one line
+        "the gate on exact match asks for any gain; one of 11% is found with a chance of 80%",
+        f"next: cd '{tmp_path / 'my gate'}' && python -m trainers train.toml --out out/adapter",
+        "README.md there has the other commands",
+    ]
+
+
 @pytest.mark.parametrize(("project", "names"), [("fields", "valid_json"), ("words", "output_health")])
 def test_its_suites_can_be_read_and_decided(project, names, request):
     """Four suites; every gate can be shown with the rows that there are."""
@@ -125,7 +140,8 @@ def test_its_training_file_can_be_read(fields, words):
     assert own.against == fields / "suites"
     assert own.system_file == fields / "suites/data/system.txt"
     assert own.replay_fraction == 0.2
-    assert (other.model, other.replay_data, other.system_file) == ("org/base@abc", None, None)
+    assert (other.model, other.revision, other.replay_data, other.system_file) == ("org/base", "abc", None, None)
+    assert "--model org/base@abc --adapter" in (words / "README.md").read_text(encoding="utf-8")
 
 
 def test_its_audit_is_clean(fields):

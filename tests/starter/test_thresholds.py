@@ -4,7 +4,7 @@ import pytest
 
 from harness.gates import Gate
 from harness.power import chance_to_pass
-from harness.starter.thresholds import POWER, RATES, likely, rate_for
+from harness.starter.thresholds import POWER, RATES, findable_gain, likely, rate_for
 
 
 def test_more_rows_never_make_a_gate_laxer_and_end_at_the_strictest():
@@ -27,3 +27,9 @@ def test_chances_are_those_of_the_power_table():
     """`chance_to_pass` counts what `tunegate power` counts; of 14 rows all must be right for a rate of .8."""
     assert chance_to_pass(Gate("m", at_least=0.8), 14) == pytest.approx(0.9**14, rel=1e-9)
     assert chance_to_pass(Gate("m", max_drop=0.05), 247) == pytest.approx(0.8, abs=0.05)
+
+
+def test_more_rows_find_smaller_gains():
+    """With 140 rows a gain of 7 points is found, with 1,000 one of 2.5; as the power table has it."""
+    assert findable_gain(140) == pytest.approx(0.068, abs=0.002)
+    assert findable_gain(1000) == pytest.approx(0.025, abs=0.002)
