@@ -1,9 +1,16 @@
 """How far a measurement is, on a terminal and in a log."""
 
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from harness import progress as module
 from harness.progress import TerminalProgress
+from tests.playground import make_model, make_suite
 
 
 class Terminal:
@@ -132,3 +139,43 @@ def test_hours_are_hours(clock):
     clock[0] += 3600
     shown("base", "asks", 10, 100, 10)
     assert terminal.lines[-1].endswith("9 h 00 min left")
+
+
+def on_a_terminal(folder, *options):
+    """What `pytest suites` writes when it is started in a terminal of 100 columns."""
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "pytest", "suites", "--model", "base", "--adapter", "good", *options]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "COLUMNS": "100", "TERM": "dumb"}
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=follower, stderr=follower) as running:
+        os.close(follower)
+        said = b""
+        while part := _read(leader):
+            said += part
+    os.close(leader)
+    assert running.returncode == 0, said.decode()
+    return said.decode().replace("\r\n", "\n")
+
+
+def _read(leader):
+    try:
+        return os.read(leader, 65536)
+    except OSError:  # Linux says so when the other end is closed
+        return b""
+
+
+@pytest.mark.parametrize("options", [["-q"], ["-v"], ["-s"]])
+def test_a_real_terminal_keeps_what_pytest_writes(tmp_path, options):
+    """Quiet, verbose or uncaptured: the line begins at the margin, is redrawn in place, and nothing is drawn over."""
+    make_suite(tmp_path)
+    make_model(tmp_path / "base", right=380)
+    make_model(tmp_path / "good", right=390)
+    lines = on_a_terminal(tmp_path, "-p", "no:cacheprovider", *options).split("\n")
+    for model in ("base", "good"):
+        (drawn,) = [line for line in lines if f"{model} · asks: 400 answers in" in line]
+        first, *others = drawn.split("\r")
+        assert first == ""
+        assert others[0].startswith(f"{model} · asks: 0 of 400 answers")
+        assert all(part.startswith(f"{model} · asks: ") and len(part) < 100 for part in others)
+    assert "2 passed" in lines[-2]
+    if options == ["-v"]:
+        assert sum("test_gate[" in line and "PASSED" in line for line in lines) == 2
