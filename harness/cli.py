@@ -2,15 +2,19 @@
 
 import subprocess
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from harness.doctor_command import doctor
 from harness.errors import BadRunDirectory, BudgetSpent, HarnessError, JudgeProblem, NotMeasured
+from harness.init_command import init
 from harness.outputs import writable, write_output
+from harness.panels import EPILOG, arrange
+from harness.regression_command import regression
 from harness.speed_command import speed
+from reports.commands import runs, show
 from reports.sheet.commands import sheet
 
 __all__ = ["main"]
@@ -27,10 +31,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Evaluation-first quality gate for LoRA and QLoRA fine-tunes. The gate itself is: "
     "pytest suites/ --model BASE --adapter DIR",
+    epilog=EPILOG,
 )
 
 
-app.command()(speed)
+for command in (init, doctor, runs, show, speed):
+    app.command()(command)
 
 
 @app.callback()
@@ -276,54 +282,8 @@ def calibrate_judge(  # noqa: PLR0913, PLR0917  # one parameter for each option
     typer.echo(as_text(found, rubric))
 
 
-regression = typer.Typer(no_args_is_help=True, help="Pinned regression cases: what broke once must not break again.")
 app.add_typer(regression, name="regression")
 app.add_typer(sheet, name="sheet")
-PINNED_FILE = Path("suites/data/regression.pinned.jsonl")
-CasesFile = Annotated[Path, typer.Option("--file", help="The pinned cases, beside the regression suite.")]
-
-
-@regression.command()
-def add(
-    run_dir: RunDir,
-    ids: Annotated[list[str], typer.Option("--id", help="Example that broke; repeat it for several.")],
-    owner: Annotated[str, typer.Option(help="Who answers for the case.")],
-    reason: Annotated[str, typer.Option(help="Why it must not break again.")],
-    suite: Annotated[str | None, typer.Option(help="Suite of the ids, when several have them.")] = None,
-    file: CasesFile = PINNED_FILE,
-) -> None:
-    """Pin examples that the base gets right and a candidate of the run broke. Run it from the repository's top."""
-    from harness.pinning import Wanted, pin
-
-    for case in pin(run_dir, Wanted(tuple(ids), owner, reason, suite), file):
-        typer.echo(f"pinned {case.id} of {case.origin.suite}, broken by {case.origin.model}, in {file}")
-
-
-@regression.command("list")
-def list_cases(file: CasesFile = PINNED_FILE) -> None:
-    """List the pinned cases with owner, reason and waiver; an expired waiver says so."""
-    from harness.pinned import read_cases, today
-
-    for case in read_cases(file):
-        standing = case.standing(today())
-        typer.echo(f"{case.id}  {case.added}  {case.owner}: {case.reason}{f'  [{standing}]' if standing else ''}")
-    typer.echo(f"{len(read_cases(file))} pinned cases in {file}")
-
-
-@regression.command()
-def waive(
-    name: Annotated[str, typer.Option("--id", help="Pinned case that may be broken for a while.")],
-    owner: Annotated[str, typer.Option(help="Who allows it.")],
-    reason: Annotated[str, typer.Option(help="Why.")],
-    expires: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day of it, such as 2026-12-31.")],
-    file: CasesFile = PINNED_FILE,
-) -> None:
-    """Let a pinned case be broken until a date. It is counted as waived in every verdict, and counts again after."""
-    from harness.pinned import today, waiver
-    from harness.pinning import waive as allow
-
-    case = allow(file, name, waiver(owner, reason, expires.date()))
-    typer.echo(f"{case.id} {case.standing(today())}")
 
 
 @app.command()
@@ -394,6 +354,9 @@ def train(context: typer.Context) -> None:
     """Train one adapter: CONFIG --out DIR, as `python -m trainers`, in a process of its own."""
     command = [sys.executable, "-m", "trainers", "train", *context.args]
     raise typer.Exit(subprocess.run(command, check=False).returncode)  # noqa: S603  # our own module, no shell
+
+
+arrange(app)
 
 
 def main() -> None:

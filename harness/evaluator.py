@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from harness.ages import notes_on
-from harness.answers import Engine, Progress, repeats_exactly, with_dtype
+from harness.answers import Engine, Progress, repeats_exactly, untold, with_dtype
 from harness.backends import Backend
 from harness.decide import shown, with_unused
 from harness.errors import AdapterWithoutEffect, CannotWrite, HarnessError, Incomparable, NotMeasured
@@ -62,7 +62,7 @@ class Evaluator:
     store: Store
     make_backend: Callable[[], Backend]
     prepare: Callable[[str], None] = lambda _name: None
-    progress: Progress = lambda _model, _suite, _done, _total: None
+    progress: Progress = untold
     base_since: float | None = None
     records: dict[str, RecordFile] = field(default_factory=dict)
     judgements: dict[str, RecordFile] = field(default_factory=dict)

@@ -92,7 +92,9 @@ class GateSession:
             UsageProblem: nobody offers a sweep, it has no points, or one is called like another model.
         """
         if sweep is None:
-            raise UsageProblem("--sweep: nothing here trains; implement pytest_tunegate_sweep in the top conftest.py")
+            raise UsageProblem(
+                "--sweep: nothing here trains; name trainers.plugin in pytest_plugins of the top conftest.py"
+            )
         if not sweep.names:
             asked = " ".join(self.options.sweep)
             raise UsageProblem(f"--sweep {asked}: holds no points; a sweep needs at least one")

@@ -1,6 +1,5 @@
 """The gate as users meet it: items, exit codes, run directory, resume, options."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import scipy.optimize
 import scipy.stats  # noqa: F401  # before pytester notes which modules it may forget: numpy loads only once
 
 from harness import session
+from reports.plugin import pytest_tunegate_report
 from tests.playground import calls, finished_run, make_model, make_suite, run_gate
 
 pytest_plugins = "pytester"
@@ -337,10 +337,7 @@ def test_failing_ordinary_test_keeps_the_session_red(repo):
 
 def test_report_failure_is_loud_and_changes_nothing(tmp_path):
     """A report that cannot be written is said with its cause and the way to repeat it; no exception escapes."""
-    spec = importlib.util.spec_from_file_location("root_conftest", Path(__file__).parents[1] / "conftest.py")
-    root_conftest = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(root_conftest)
-    line = root_conftest.pytest_tunegate_report(tmp_path / "no-run")
+    line = pytest_tunegate_report(tmp_path / "no-run")
     assert line.startswith("NO REPORT: ")
     assert line.endswith(f"tunegate report {tmp_path / 'no-run'}")
 
