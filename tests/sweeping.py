@@ -67,4 +67,5 @@ class FakeSweep:
         rate = {"optim.learning_rate": int(size) / 1e6} if size else {}
         where = "base" if name.startswith("full") else "adapter"
         model = replace(base, name=name, **{where: str(self._folder(name))})
-        return Point(name, model, rate, job=name, parameters=int(size) if size else None)
+        derived = {"lora.rank": len(base.base)} if size else {}  # as ranks that are matched differ from base to base
+        return Point(name, model, rate | derived, job=name, parameters=int(size) if size else None, given=rate)
