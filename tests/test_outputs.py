@@ -16,6 +16,8 @@ WORDS = {
     "plan --json": ["train.toml", "--json"],
     "power --json": ["suites", "--json"],
     "aa --json": ["suites", "--json"],
+    "compare --json": ["a", "b", "--json"],
+    "history --out": ["runs", "--out"],
     "compare-sweeps --json": ["a", "b", "--json"],
     "calibrate-judge --json": ["--judge", "embedded", "--labels", "labels.jsonl", "--json"],
     "card --out": ["run", "--model", "mine", "--out"],
