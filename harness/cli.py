@@ -3,24 +3,26 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from harness.doctor_command import doctor
-from harness.errors import BadRunDirectory, BudgetSpent, HarnessError, JudgeProblem, NotMeasured
+from harness.errors import BudgetSpent, HarnessError, JudgeProblem, NotMeasured
 from harness.init_command import init
 from harness.outputs import writable, write_output
 from harness.panels import EPILOG, arrange
 from harness.regression_command import regression
 from harness.speed_command import speed
+from harness.verify_command import verify
+from reports.beside.commands import compare
 from reports.commands import runs, show
+from reports.publish.commands import comment, history, summary
 from reports.sheet.commands import sheet
 
 __all__ = ["main"]
 
-EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 10, "INVALID": 11}
-USAGE, BUDGET = 4, 12
+USAGE, INVALID, BUDGET = 4, 11, 12
 RunDir = Annotated[
     Path, typer.Argument(metavar="RUN_DIR", help="A run directory, such as runs/20260101-120000-a1b2c3.")
 ]
@@ -35,54 +37,13 @@ app = typer.Typer(
 )
 
 
-for command in (init, doctor, runs, show, speed):
+for command in (init, doctor, runs, show, speed, verify, compare, summary, comment, history):
     app.command()(command)
 
 
 @app.callback()
 def root() -> None:
     """Keep subcommands subcommands, even when there is only one."""
-
-
-@app.command()
-def verify(
-    run_dir: RunDir,
-    allow_partial: Annotated[  # noqa: FBT002  # a flag of the command line
-        bool, typer.Option("--allow-partial", help="Accept a run that left rows or gates out (--limit, -k, --lf).")
-    ] = False,
-    on_inconclusive: Annotated[
-        Literal["fail", "warn"], typer.Option(help="Whether INCONCLUSIVE ends with 10 (fail) or is only said (warn).")
-    ] = "fail",
-) -> None:
-    """Recompute every verdict of a finished run from its records, and say whether run.json is right.
-
-    Exits with the run's own code when everything agrees: 0 PASS, 1 FAIL, 10 INCONCLUSIVE, 11 INVALID.
-    Exits 11 when anything disagrees, when the receipt is missing, or when the run is partial without --allow-partial.
-    Needs neither model nor torch; CI trusts this, not pytest's exit code alone.
-    """
-    from harness.verify import verify as recompute
-
-    try:
-        found = recompute(run_dir)
-    except BadRunDirectory as error:
-        typer.echo(f"tunegate: {error}", err=True)
-        raise typer.Exit(EXIT_CODES["INVALID"]) from None
-    for line in found.disagreements:
-        typer.echo(f"DISAGREES {line}", err=True)
-    for line in found.unchecked:
-        typer.echo(f"UNCHECKED {line}", err=True)
-    if found.partial and not allow_partial:
-        typer.echo(
-            f"REFUSED {run_dir}: partial run, it left rows or gates out; repeat it whole or add --allow-partial",
-            err=True,
-        )
-        raise typer.Exit(EXIT_CODES["INVALID"])
-    partial = " (partial)" if found.partial else ""
-    typer.echo(f"{'REJECTED' if found.disagreements else 'verified'}: {found.outcome}{partial} {run_dir}")
-    if found.outcome == "INCONCLUSIVE" and on_inconclusive == "warn":
-        typer.echo("WARNING: not shown to pass; accepted by --on-inconclusive warn", err=True)
-        raise typer.Exit(0)
-    raise typer.Exit(EXIT_CODES[found.outcome])
 
 
 @app.command()
@@ -276,7 +237,7 @@ def calibrate_judge(  # noqa: PLR0913, PLR0917  # one parameter for each option
         found, rubric = calibrate_from_files(settings, labels, suite, store)
     except (BudgetSpent, JudgeProblem, NotMeasured) as error:
         typer.echo(f"tunegate: {error}", err=True)
-        raise typer.Exit(BUDGET if isinstance(error, BudgetSpent) else EXIT_CODES["INVALID"]) from None
+        raise typer.Exit(BUDGET if isinstance(error, BudgetSpent) else INVALID) from None
     if json_file is not None:
         write_json(found, json_file)
     typer.echo(as_text(found, rubric))
