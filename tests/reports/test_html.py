@@ -160,7 +160,7 @@ def test_reporting_imports_neither_torch_nor_pytest(tmp_path):
 
 def test_templates_never_switch_escaping_off():
     """No template marks data as safe, and none is left out of escaping."""
-    for path in (Path(__file__).parents[2] / "reports").glob("*.j2"):
+    for path in (Path(__file__).parents[2] / "reports").rglob("*.j2"):
         assert not re.search(r"\|\s*safe|autoescape|Markup", path.read_text(encoding="utf-8")), path.name
 
 
