@@ -49,7 +49,7 @@ def test_each_checkpoint_has_a_row_with_values_differences_and_bounds(followed):
     words = section(followed(*STATES))
     assert "base 0 0 100.0% 50.0% tuned@step-000010 10 1 100.0%" in words
     assert re.search(r"tuned@step-000030 30 3 92\.5% ▼ −7\.5 \(−10\.0 to −5\.6\) ✗ FAIL 93\.0% ▲ \+43\.0 \(", words)
-    assert re.search(r"tuned 40 4 87\.0% ▼ −13\.0 \(", words)
+    assert re.search(r"tuned best task 40 4 87\.0% ▼ −13\.0 \(", words)
 
 
 def test_the_finding_is_said_and_so_is_how_the_recommended_one_was_chosen(followed):
