@@ -31,13 +31,17 @@ __all__ = ["Page", "Subject", "build"]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What there is to say of one model: a candidate beside the base, or the base alone."""
+    """What there is to say of one model: a candidate beside the base, or the base alone.
+
+    `matrices` are the lines whose transitions are shown as tables of two by two.
+    """
 
     model: ModelRef
     alone: bool
     banner: Banner
     tiles: tuple[Tile, ...]
     lines: tuple[Line, ...]
+    matrices: tuple[Line, ...]
     forest: Figure
     galleries: tuple[Gallery, ...]
     causes: tuple[Cause, ...]
@@ -53,7 +57,8 @@ class Page:
     """The whole page.
 
     Attributes:
-        subjects: one for each candidate, or one for the base alone.
+        banners: what the gates say of each candidate of a sweep; empty in other runs.
+        subjects: one for each model that the page tells everything of.
         cost: name and figure of what the engine used.
         training: of each model of whose training anything is known.
         environment: name and text.
@@ -68,6 +73,7 @@ class Page:
     title: str
     run: Run
     banner: Banner
+    banners: tuple[Banner, ...]
     subjects: tuple[Subject, ...]
     health: tuple[Health, ...]
     lengths: Figure
@@ -85,15 +91,14 @@ class Page:
 
 def build(run: Run, limit: int) -> Page:
     """Work out the page of a run; `limit` >= 0 bounds the examples shown in each list."""
-    names = [model.name for model in run.candidates]
-    title = f"{', '.join(names)} against {run.base.name}" if names else f"{run.base.name} alone"
     tables = {model.name: lines(run, model.name) for model in run.candidates or (run.base,)}
     found, outputs = trials(run, tables), health(run)
     return Page(
-        title=title,
+        title=_title(run),
         run=run,
         banner=run_banner(run),
-        subjects=tuple(_subject(run, model, tables[model.name], limit) for model in run.candidates or (run.base,)),
+        banners=tuple(candidate_banner(run, model.name) for model in run.candidates) if run.sweep else (),
+        subjects=tuple(_subject(run, model, tables[model.name], limit) for model in _looked_at(run)),
         health=outputs,
         lengths=_lengths(outputs),
         cost=tuple(_cost(run.environment.get("usage", {}))),
@@ -107,6 +112,21 @@ def build(run: Run, limit: int) -> Page:
         trajectories=drawn(run),
         checks=checks(run),
     )
+
+
+def _title(run: Run) -> str:
+    names = [model.name for model in run.candidates]
+    if run.sweep and len(names) > 1:
+        return f"Sweep of {len(run.sweep.points)} points against {run.base.name}"
+    return f"{', '.join(names)} against {run.base.name}" if names else f"{run.base.name} alone"
+
+
+def _looked_at(run: Run) -> tuple[ModelRef, ...]:
+    """The models that the page tells everything of: all candidates; of a sweep's points the winner and the smallest."""
+    if run.sweep is None or run.sweep.winner is None:
+        return run.candidates or (run.base,)
+    left = {point.name for point in run.sweep.points} - {run.sweep.winner, run.sweep.smallest}
+    return tuple(model for model in run.candidates if model.name not in left)
 
 
 def _subject(run: Run, model: ModelRef, table: tuple[Line, ...], limit: int) -> Subject:
@@ -123,6 +143,7 @@ def _subject(run: Run, model: ModelRef, table: tuple[Line, ...], limit: int) -> 
         banner=candidate_banner(run, model.name),
         tiles=tiles(verdicts, flips, dict.fromkeys(watched, "forgetting") | dict.fromkeys(kept, "regression")),
         lines=table,
+        matrices=() if alone else tuple(_matrices(table)),
         forest=_forest(table),
         galleries=galleries(run, model.name, limit),
         causes=causes(run, model.name),
@@ -132,6 +153,14 @@ def _subject(run: Run, model: ModelRef, table: tuple[Line, ...], limit: int) -> 
         slices=slices(run, model.name, rest),
         verdicts=verdicts,
     )
+
+
+def _matrices(table: Iterable[Line]) -> Iterator[Line]:
+    """Of each suite the first metric that a gate looks at, else the first that was measured on both models."""
+    there = [line for line in table if line.transitions]
+    for suite in dict.fromkeys(line.suite for line in there):
+        own = [line for line in there if line.suite == suite]
+        yield next((line for line in own if line.gates), own[0])
 
 
 def _forest(table: Iterable[Line]) -> Figure:

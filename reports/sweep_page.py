@@ -212,14 +212,15 @@ def _map_said(drawn: Grid, column: Column) -> str:
     unsure = sum(not cell.shown for cell in drawn.cells)
     return (
         f"{measure(*column)}: best {ends[0]}; least {ends[1]}. {unsure} of {len(drawn.cells)} are not shown to differ "
-        f"from the base (ns); {empty} {'place was' if empty == 1 else 'places were'} not run."
+        f"from the base (ns); {empty} {'place was' if empty == 1 else 'places were'} not measured."
     )
 
 
 def _map_twin(drawn: Grid) -> Twin:
     said = {(c.column, c.row): points(c.change) + ("" if c.shown else " ns") for c in drawn.cells}
     rows = tuple(
-        (name, *(said.get((x, y), "not run") for x in range(len(drawn.columns)))) for y, name in enumerate(drawn.rows)
+        (name, *(said.get((x, y), "not measured") for x in range(len(drawn.columns))))
+        for y, name in enumerate(drawn.rows)
     )
     return Twin((f"{drawn.sides[1]} \\ {drawn.sides[0]}", *drawn.columns), rows)
 

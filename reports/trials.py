@@ -105,9 +105,8 @@ def trials(run: Run, tables: Mapping[str, Sequence[Line]]) -> Trials | None:
     if run.sweep is None:
         return None
     floors = guard_floors(run)
-    keeps = {suite.name for suite in run.suites if suite.keeps}
     task = (run.sweep.suite, run.sweep.metric)
-    guard = next(iter(sorted((each for each in floors if each != task), key=lambda each: each[0] in keeps)), None)
+    guard = _guard(run, [each for each in floors if each != task])
     planned = [point["settings"] for point in run.plan["sweep"]["points"]]
     pairs = zip(run.sweep.points, planned, strict=True)
     made = [_trial(run, number, *pair, tables[pair[0].name], (task, guard)) for number, pair in enumerate(pairs, 1)]
@@ -162,6 +161,17 @@ def _trial(  # a point, what it set, what it came to
         kept=_change(own.get(guard)) if guard else None,
         broken=sum(each.broken for each in once.values()) if once else None,
     )
+
+
+def _guard(run: Run, columns: Sequence[Column]) -> Column | None:
+    """What stands for forgetting: the largest suite that no judge grades and that holds more than what the base passed.
+
+    Without such a suite it is the largest of the others.
+    """
+    judged = {suite["name"] for suite in run.plan["suites"] if suite.get("judge")}
+    kept = {suite.name for suite in run.suites if suite.keeps}
+    sizes = {(each.suite, each.metric): each.n for each in run.results if each.model == run.base.name}
+    return min(columns, key=lambda each: (each[0] in judged | kept, -sizes.get(each, 0)), default=None)
 
 
 def _setting(value: object) -> float | str:

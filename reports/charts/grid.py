@@ -15,6 +15,10 @@ SHADES = ("#d9742b", "#eda66f", "#f8d9c0", "#f1f2f4", "#c9dff2", "#8cbce4", "#4a
 """From a loss to a gain, orange to blue, with the base in the middle; the style sheet has their dark twins."""
 
 _SLANTS = 6
+_ROOM = 100
+"""Pixels that each column wants for its numbers."""
+_LETTER = 7.5
+"""Pixels of a letter of a label, at most: the title of the side stands clear of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A map to draw: names of columns and rows, titles of both sides, and the cells that were run."""
+    """A map to draw: names of columns and rows, titles of both sides, and the cells that were measured."""
 
     title: str
     sides: tuple[str, str]
@@ -39,7 +43,7 @@ class Grid:
 
 
 def grid(drawn: Grid, width: int) -> Markup:
-    """SVG of `width` pixels: the number in points, `ns` where zero is not ruled out, slants where nothing was run."""
+    """SVG of `width` pixels: points, `ns` where zero is not ruled out, and slanted lines where nothing was measured."""
     import altair as alt
 
     reach = max((abs(cell.change) for cell in drawn.cells), default=0.0) or 1.0
@@ -54,7 +58,10 @@ def grid(drawn: Grid, width: int) -> Markup:
     layers = (
         empty.mark_rule(color=MUTED, strokeWidth=1).encode(x=across("x"), x2="x2:Q", y=down("y"), y2="y2:Q"),
         data.mark_rect(stroke=PAPER, strokeWidth=2).encode(x=across("x"), x2="x2:Q", y=down("y"), y2="y2:Q", fill=fill),
-        data.mark_text(color=INK, fontSize=13).encode(**middle, text="text:N"),
+        data.mark_text(color=INK, fontSize=13 if width > _ROOM * len(drawn.columns) else 10).encode(
+            **middle, text="text:N"
+        ),
+        data.mark_text(color=INK, fontSize=10, dy=14).encode(**middle, text="doubt:N"),
     )
     return draw(titled(alt.layer(*layers), drawn.title), width, 46 * len(drawn.rows))
 
@@ -70,7 +77,8 @@ def _cell(cell: Cell, reach: float) -> dict[str, Any]:
         "middle_x": cell.column + 0.5,
         "middle_y": cell.row + 0.5,
         "shade": SHADES[half + round(half * cell.change / reach)],
-        "text": number if cell.shown else f"{number} ns",
+        "text": number,
+        "doubt": "" if cell.shown else "ns",
     }
 
 
@@ -97,6 +105,7 @@ def _place(channel: str, title: str, names: Sequence[str]) -> Any:  # noqa: ANN4
         ticks=False,
         domain=False,
         labelFlush=False,
+        minExtent=_LETTER * max(map(len, names)) if channel == "Y" else 0,
     )
     kind = alt.X if channel == "X" else alt.Y
 

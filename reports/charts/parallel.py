@@ -7,13 +7,15 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports.charts.canvas import BASE, CANDIDATE, GRID, INK, MUTED, draw, drawable
+from reports.charts.canvas import BASE, CANDIDATE, GRID, INK, MUTED, PAPER, draw, drawable
 
 __all__ = ["Rail", "Thread", "parallel"]
 
 _MOST_TICKS = 6
+_ROOM = 140
+"""Pixels that each axis wants; with fewer the titles are small and stand at two heights."""
 _LOGARITHMIC = 4
-"""A setting whose largest value is so many times its smallest is spaced by ratio."""
+"""An axis whose largest value is so many times its smallest is spaced by ratio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Rail:
         if len(numbers) < len(there) or isinstance(value, str):
             return there.index(value) / (len(there) - 1)
         low, high = min(numbers), max(numbers)
-        if low > 0 and high >= _LOGARITHMIC * low and not self.result:
+        if low > 0 and high >= _LOGARITHMIC * low:
             return log2(value / low) / log2(high / low)
         return (value - low) / (high - low)
 
@@ -65,7 +67,12 @@ def parallel(rails: Sequence[Rail], threads: Sequence[Thread], width: int) -> Ma
         for place, rail in enumerate(rails)
         if (value := rail.values[index]) is not None
     ]
-    posts = [{"rail": place, "bottom": 0, "top": 1, "title": drawable(rail.title)} for place, rail in enumerate(rails)]
+    crowded = width < _ROOM * len(rails)
+    titles = {"fontSize": 9 if crowded else 12, "limit": 2 * width / (len(rails) + 1)}
+    posts = [
+        {"rail": place, "bottom": 0, "top": 1 + 0.12 * (crowded and place % 2), "title": drawable(rail.title)}
+        for place, rail in enumerate(rails)
+    ]
     ticks = [
         {"rail": place, "height": height, "text": drawable(text)}
         for place, rail in enumerate(rails)
@@ -74,15 +81,18 @@ def parallel(rails: Sequence[Rail], threads: Sequence[Thread], width: int) -> Ma
     last = max(1, len(rails) - 1)
     scale = alt.Scale(domain=[-0.18, last + 0.22], nice=False, zero=False)
     across = alt.X("rail:Q", scale=scale, axis=None)
-    tall = alt.Scale(domain=[-0.08, 1.18], nice=False)
+    tall = alt.Scale(domain=[-0.08, 1.3], nice=False)
     up, bottom = (alt.Y(f"{name}:Q", scale=tall, axis=None) for name in ("height", "bottom"))
     post, tick = (alt.Chart(alt.InlineData(values=values)) for values in (posts, ticks))
     top = alt.Y("top:Q", scale=tall, axis=None)
     layers = (
         post.mark_rule(color=GRID, strokeWidth=1.5).encode(x=across, y=bottom, y2="top:Q"),
-        post.mark_text(color=MUTED, dy=-14, fontSize=12).encode(x=across, y=top, text="title:N"),
+        post.mark_text(color=MUTED, dy=-14, **titles).encode(x=across, y=top, text="title:N"),
         *(_lines(points, look, across, up) for look in _LOOKS),
-        tick.mark_text(color=INK, align="right", dx=-5, fontSize=11).encode(x=across, y=up, text="text:N"),
+        tick.mark_text(stroke=PAPER, strokeWidth=4, align="right", dx=-6, fontSize=11).encode(
+            x=across, y=up, text="text:N"
+        ),
+        tick.mark_text(color=INK, align="right", dx=-6, fontSize=11).encode(x=across, y=up, text="text:N"),
         _ends(points, across, up),
     )
     return draw(alt.layer(*layers), width, 280)

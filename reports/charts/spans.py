@@ -55,12 +55,13 @@ def changes(spans: Sequence[Span], width: int) -> Markup:
     def across(name: str) -> Any:  # noqa: ANN401 (altair is imported in the leaf)
         return alt.X(f"{name}:Q", scale=scale, axis=axis, title=title)
 
-    bounded = alt.InlineData(values=[row for row in rows if row["bounded"]])
-    band = 1 if len({row["floor"] for row in rows}) == 1 else 0.8
-    zone = alt.Chart(bounded).mark_bar(color=ZONE, height={"band": band})
+    bounded = [row for row in rows if row["bounded"]]
+    one = len(bounded) == len(rows) > 1 and len({row["floor"] for row in rows}) == 1
+    zone = alt.Chart(alt.InlineData(values=bounded[:1] if one else bounded))
+    shaded = zone.mark_rect(color=ZONE, opacity=1) if one else zone.mark_bar(color=ZONE, height={"band": 0.8})
     zero = alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(color=MUTED)
     layers = (
-        zone.encode(x=across("start"), x2="floor:Q", y=y),
+        shaded.encode(x=across("start"), x2="floor:Q", **({} if one else {"y": y})),
         zero.encode(x=across("zero")),
         *_marks(rows, across, y),
     )

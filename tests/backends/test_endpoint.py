@@ -14,8 +14,8 @@ from harness.backends.endpoint import EndpointBackend, split_reference
 from harness.errors import NotMeasured, UsageProblem
 from harness.types import FinishReason, ModelRef, Sampling
 from harness.verify import verify
-from reports.load import load
 from reports.health import health
+from reports.load import load
 from tests.playground import make_model, make_suite, run_gate
 
 pytest_plugins = "pytester"
