@@ -68,7 +68,7 @@ def parallel(rails: Sequence[Rail], threads: Sequence[Thread], width: int) -> Ma
         if (value := rail.values[index]) is not None
     ]
     crowded = width < _ROOM * len(rails)
-    titles = {"fontSize": 9 if crowded else 12, "limit": 2 * width / (len(rails) + 1)}
+    titles: dict[str, Any] = {"fontSize": 9 if crowded else 12, "limit": 2 * width / (len(rails) + 1)}
     posts = [
         {"rail": place, "bottom": 0, "top": 1 + 0.12 * (crowded and place % 2), "title": drawable(rail.title)}
         for place, rail in enumerate(rails)

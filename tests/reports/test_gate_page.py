@@ -156,7 +156,7 @@ def curve(losses):
 
 
 def test_training_shows_its_curves_and_its_cost_and_warns_of_leaked_rows(tmp_path):
-    """Loss, rate and gradient norm are drawn, the caption names the ends, and rows shared with a suite are a warning."""
+    """Loss, rate and gradient norm are drawn, the caption names the ends, and leaked rows are a warning."""
     folder = demo(40).write(tmp_path / "run")
     said = edited(folder, lambda run: run["models"][1].update(training=curve([2 - step / 10 for step in range(20)])))
     assert "The loss went from 1.95 over the first tenth of 20 steps to 0.15 over the last." in said["training"]
