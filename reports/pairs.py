@@ -70,6 +70,14 @@ def pairs(run: Run, suite: str, model: str, metric: str) -> tuple[Pair, ...]:
     Raises:
         Incomparable: the two measurements hold different examples.
     """
+    key = (suite, model, metric)
+    if key not in run.paired:
+        run.paired[key] = _pairs(run, *key)
+    made: tuple[Pair, ...] = run.paired[key]
+    return made
+
+
+def _pairs(run: Run, suite: str, model: str, metric: str) -> tuple[Pair, ...]:
     base = run.rows.get(Key(suite, run.base.name), ())
     candidate = run.rows.get(Key(suite, model), ())
     if not base or not candidate:
@@ -111,7 +119,10 @@ def primary_metric(run: Run, suite: str) -> str:
 
 def score_of(row: Row, metric: str) -> Score:
     """The row's score, unscored with the reason `no_score` where the metric gave none."""
-    return next((score for score in row.scores if score.metric == metric), Score(metric, None, reason_code="no_score"))
+    for score in row.scores:
+        if score.metric == metric:
+            return score
+    return Score(metric, None, reason_code="no_score")
 
 
 def _change(base: Row, candidate: Row, metric: str) -> Change:
