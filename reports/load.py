@@ -82,8 +82,8 @@ class Run:
     """Everything that a page may show.
 
     `models[0]` is the base; `rows` keeps each suite's order; `aa` is by suite; `work` is, by model, what its trainer
-    wrote of the training, for those of which it is known. `paired` holds what `reports.pairs` worked out, by suite, model
-    and metric: every section asks for it, and 100,000 pairs take most of a second.
+    wrote of the training, for those of which it is known. `paired` holds what `reports.pairs` worked out, by suite,
+    model and metric: every section asks for it, and 100,000 pairs take most of a second.
     """
 
     folder: Path
