@@ -13,12 +13,15 @@ from markupsafe import Markup
 
 from reports import numbers
 from reports.headline import bounds, rule
-from reports.load import load
+from reports.load import load, mean_of
 from reports.page import Page, build
+from reports.slices import FEW
+from reports.sweep_page import setting_name, setting_value
 from reports.texts import anchor, visible
 
 __all__ = ["render", "render_template", "write_report"]
 
+_STYLES = ("report.css", "charts.css")
 _GLYPHS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", "NOT_RUN": "○"}
 
 
@@ -48,7 +51,7 @@ def render(page: Page) -> str:
 
 def render_template(name: str, **values: object) -> str:
     """A page of this room: its own style sheet allowed by hash, and nothing else."""
-    css = files("reports").joinpath("report.css").read_text(encoding="utf-8")
+    css = "".join(files("reports").joinpath(name).read_text(encoding="utf-8") for name in _STYLES)
     digest = b64encode(sha256(css.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     style = Markup(css)  # noqa: S704 (our own file; escaping would change what the policy's hash covers)
@@ -66,8 +69,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {name: getattr(numbers, name) for name in numbers.__all__}
-    environment.filters |= {"bounds": bounds, "rule": rule}
-    environment.globals |= {"anchor": anchor, "glyphs": _GLYPHS}
+    environment.filters |= {"bounds": bounds, "rule": rule, "mean_of": mean_of}
+    environment.filters |= {"setting_name": setting_name, "setting_value": setting_value}
+    environment.globals |= {"anchor": anchor, "few": FEW, "glyphs": _GLYPHS}
     return environment
 
 
