@@ -1,4 +1,4 @@
-"""Writes the page: one HTML file that opens from disk, asks nobody for anything and runs no script."""
+"""Writes the page: one HTML file that opens from disk, asks nobody for anything and runs no script but its own."""
 
 import os
 from base64 import b64encode
@@ -12,8 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports import numbers
+from reports.browser.embedded import BUDGET, Embedded, embed
+from reports.browser.script import script
 from reports.headline import bounds, rule
-from reports.load import load
+from reports.load import Run, load
 from reports.page import Page, build
 from reports.texts import anchor, visible
 
@@ -22,18 +24,25 @@ __all__ = ["render", "render_template", "write_report"]
 _GLYPHS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", "NOT_RUN": "○"}
 
 
-def write_report(run_dir: Path, *, limit: int = 50) -> Path:
+def write_report(run_dir: Path, *, limit: int = 20, budget: int = BUDGET) -> Path:
     """Make `report.html` from the files of a finished run, replacing an older one in one step.
+
+    Where texts do not fit into the page, `records.parquet` is written beside it with all of them; else there is none.
 
     Args:
         run_dir: holds plan.json, records/ and run.json.
-        limit: broken, and fixed, examples shown for each suite; the page says how many it leaves out.
+        limit: broken, and fixed, examples of each suite that are readable without scripts; the page says how many it
+            leaves out.
+        budget: bytes of the page that the texts of examples may take, >= 0.
 
     Raises:
         BadRunDirectory: the run is unfinished, malformed or was edited.
         Incomparable: base and candidate hold different examples.
     """
-    page = render(build(load(run_dir), limit))
+    run = load(run_dir)
+    browser = embed(run, budget)
+    page = render(build(run, limit), browser)
+    _lay_beside(run, browser)
     target = run_dir / "report.html"
     draft = run_dir / f".report-{os.getpid()}.html"
     draft.write_bytes(page.encode("utf-8"))
@@ -41,18 +50,36 @@ def write_report(run_dir: Path, *, limit: int = 50) -> Path:
     return target
 
 
-def render(page: Page) -> str:
+def _lay_beside(run: Run, browser: Embedded) -> None:
+    """Write the texts that the page leaves out, or take away those of an older page that left some out."""
+    if browser.left_out:
+        from reports.browser.sidecar import write_sidecar  # pyarrow takes a moment, and few pages need it
+
+        write_sidecar(run)
+    else:
+        (run.folder / "records.parquet").unlink(missing_ok=True)
+
+
+def render(page: Page, browser: Embedded | None = None) -> str:
     """The page as HTML text that encodes as UTF-8 whatever the models wrote."""
-    return render_template("report.html.j2", page=page)
+    own = Markup(script())  # noqa: S704 (our own files; escaping would change what the policy's hash covers)
+    return render_template("report.html.j2", script=own, page=page, browser=browser or embed(page.run))
 
 
-def render_template(name: str, **values: object) -> str:
-    """A page of this room: its own style sheet allowed by hash, and nothing else."""
+def render_template(name: str, *, script: Markup = Markup(), **values: object) -> str:
+    """A page of this room: its own style sheet and script, if it has one, are allowed by hash, and nothing else."""
     css = files("reports").joinpath("report.css").read_text(encoding="utf-8")
-    digest = b64encode(sha256(css.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    style = Markup(css)  # noqa: S704 (our own file; escaping would change what the policy's hash covers)
-    return _environment().get_template(name).render(style=style, policy=policy, **values)
+    scripts = f"; script-src 'sha256-{_digest(script)}'" if script else ""
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{_digest(css)}'{scripts}; connect-src 'none'; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    style = Markup(css)  # noqa: S704 (our own file, see above)
+    return _environment().get_template(name).render(style=style, policy=policy, script=script, **values)
+
+
+def _digest(text: str) -> str:
+    return b64encode(sha256(text.encode()).digest()).decode()
 
 
 @cache
