@@ -2,7 +2,9 @@
 
 import os
 from base64 import b64encode
-from functools import cache
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +15,7 @@ from markupsafe import Markup
 
 from reports import numbers
 from reports.browser.embedded import BUDGET, Embedded, embed
+from reports.browser.measured import NAME, Measurement, measure
 from reports.browser.script import script
 from reports.headline import bounds, rule
 from reports.load import Run, load
@@ -40,9 +43,12 @@ def write_report(run_dir: Path, *, limit: int = 20, budget: int = BUDGET) -> Pat
         Incomparable: base and candidate hold different examples.
     """
     run = load(run_dir)
-    browser = embed(run, budget)
-    page = render(build(run, limit), browser)
-    _lay_beside(run, browser)
+    measured = measure(run)
+    browser = embed(run, measured, budget)
+    with ThreadPoolExecutor(1) as meanwhile:
+        beside = meanwhile.submit(_beside(run, measured, browser))  # compressing leaves the interpreter to the page
+        page = render(build(run, limit), browser)
+        beside.result()
     target = run_dir / "report.html"
     draft = run_dir / f".report-{os.getpid()}.html"
     draft.write_bytes(page.encode("utf-8"))
@@ -50,23 +56,24 @@ def write_report(run_dir: Path, *, limit: int = 20, budget: int = BUDGET) -> Pat
     return target
 
 
-def _lay_beside(run: Run, browser: Embedded) -> None:
-    """Write the texts that the page leaves out, or take away those of an older page that left some out."""
-    if browser.left_out:
-        from reports.browser.sidecar import write_sidecar  # pyarrow takes a moment, and few pages need it
+def _beside(run: Run, measured: Sequence[Measurement], browser: Embedded) -> Callable[[], object]:
+    """What lays the texts beside the page that it leaves out, or takes away those that an older page left out."""
+    if not browser.left_out:
+        return partial((run.folder / NAME).unlink, missing_ok=True)
+    from reports.browser.sidecar import write_sidecar  # pyarrow takes a moment to import, and few pages need it
 
-        write_sidecar(run)
-    else:
-        (run.folder / "records.parquet").unlink(missing_ok=True)
+    return partial(write_sidecar, run, measured)
 
 
 def render(page: Page, browser: Embedded | None = None) -> str:
     """The page as HTML text that encodes as UTF-8 whatever the models wrote."""
     own = Markup(script())  # noqa: S704 (our own files; escaping would change what the policy's hash covers)
-    return render_template("report.html.j2", script=own, page=page, browser=browser or embed(page.run))
+    return render_template(
+        "report.html.j2", script=own, page=page, browser=browser or embed(page.run, measure(page.run))
+    )
 
 
-def render_template(name: str, *, script: Markup = Markup(), **values: object) -> str:
+def render_template(name: str, *, script: Markup | None = None, **values: object) -> str:
     """A page of this room: its own style sheet and script, if it has one, are allowed by hash, and nothing else."""
     css = files("reports").joinpath("report.css").read_text(encoding="utf-8")
     scripts = f"; script-src 'sha256-{_digest(script)}'" if script else ""
@@ -75,7 +82,7 @@ def render_template(name: str, *, script: Markup = Markup(), **values: object) -
         "form-action 'none'"
     )
     style = Markup(css)  # noqa: S704 (our own file, see above)
-    return _environment().get_template(name).render(style=style, policy=policy, script=script, **values)
+    return _environment().get_template(name).render(style=style, policy=policy, script=script or "", **values)
 
 
 def _digest(text: str) -> str:

@@ -96,7 +96,10 @@ def primary_metric(run: Run, suite: str) -> str:
 
 def score_of(row: Row, metric: str) -> Score:
     """The row's score, unscored with the reason `no_score` where the metric gave none."""
-    return next((score for score in row.scores if score.metric == metric), Score(metric, None, reason_code="no_score"))
+    for score in row.scores:
+        if score.metric == metric:
+            return score
+    return Score(metric, None, reason_code="no_score")
 
 
 def _change(base: Row, candidate: Row, metric: str) -> Change:

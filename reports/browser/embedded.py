@@ -4,15 +4,14 @@ import gzip
 import json
 import random
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.types import Row
-from reports.browser.measured import LETTERS, Measurement, by_suite, cause, identity, measure, names
+from reports.browser.measured import LETTERS, Measurement, by_suite, cause, identity, names
 from reports.browser.rationale import Opinion
 from reports.load import Run
-from reports.pairs import Pair
 from reports.texts import anchor, clip
 
 __all__ = ["BUDGET", "Embedded", "embed"]
@@ -48,19 +47,18 @@ class Embedded:
         return self.total - self.texts
 
 
-def embed(run: Run, budget: int = BUDGET) -> Embedded:
+def embed(run: Run, measured: Sequence[Measurement], budget: int = BUDGET) -> Embedded:
     """Pack all examples of a run.
 
     Args:
         run: what was measured.
+        measured: its comparisons, as `measure` gives them.
         budget: bytes that the texts may take in the page, >= 0. Texts come in this order: broken by a candidate, fixed,
             wrong on both sides, unscored, then those right on both sides in an order drawn by a fixed seed.
     """
-    measured = measure(run)
     suites = by_suite(measured)
-    places = [
-        (number, row) for number, (_, each) in enumerate(map(_longest, suites.values())) for row in range(len(each.pairs))
-    ]
+    longest = [_longest(each)[1] for each in suites.values()]
+    places = [(number, row) for number, each in enumerate(longest) for row in range(len(each.pairs))]
     order = _wanted(list(suites.values()), places)
     chunks, where = _pack(list(suites.values()), order, budget)
     index = _index(run, measured, suites, where)
@@ -87,8 +85,7 @@ def _wanted(
         for _, each in measurements:
             for row, pair in enumerate(each.pairs):
                 rank = _RANKS[pair.change]
-                if rank < ranks[number, row]:
-                    ranks[number, row] = rank
+                ranks[number, row] = min(ranks[number, row], rank)
     groups: list[list[tuple[int, int]]] = [[] for _ in range(len(_RANKS) + 1)]
     for place, rank in ranks.items():
         groups[rank].append(place)
@@ -171,14 +168,16 @@ def _index(
     first = 0
     compared = []
     for each in measured:
-        compared.append({
-            "suite": numbers[each.suite],
-            "model": each.model,
-            "metric": each.metric,
-            "changes": "".join(LETTERS[pair.change] for pair in each.pairs),
-            "causes": [causes.setdefault(cause(pair, each.metric), len(causes)) for pair in each.pairs],
-            "first": first,
-        })
+        compared.append(
+            {
+                "suite": numbers[each.suite],
+                "model": each.model,
+                "metric": each.metric,
+                "changes": "".join(LETTERS[pair.change] for pair in each.pairs),
+                "causes": [causes.setdefault(cause(pair, each.metric), len(causes)) for pair in each.pairs],
+                "first": first,
+            }
+        )
         first += len(each.pairs)
     return {
         "identity": identity(run),
@@ -202,6 +201,6 @@ def _suite(
         "slug": anchor(name),
         "ids": [row.id for row in rows],
         "odd": {str(place): slug for place, row in enumerate(rows) if (slug := anchor(row.id)) != row.id},
-        "tags": [tags.setdefault(names(row), len(tags)) for row in rows],
+        "tags": [tags.setdefault(names(row.tags), len(tags)) for row in rows],
         "chunk": [where.get((number, place), -1) for place in range(len(rows))],
     }

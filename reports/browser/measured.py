@@ -4,14 +4,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 
-from harness.types import Row
 from reports.browser.rationale import Opinion, read_opinions
 from reports.load import Run
 from reports.pairs import Change, Pair, pairs, primary_metric, score_of
 
-__all__ = ["LETTERS", "Measurement", "by_suite", "cause", "identity", "measure", "names", "written"]
+__all__ = ["LETTERS", "NAME", "Measurement", "by_suite", "cause", "identity", "measure", "names", "written"]
 
 LETTERS = {
     Change.BROKEN: "b",
@@ -22,6 +22,8 @@ LETTERS = {
 }
 """One letter for each way an example can go, in the order in which a reader wants to see them."""
 
+NAME = "records.parquet"
+"""The file beside a page that holds the texts which the page leaves out."""
 _LONE = re.compile("[\ud800-\udfff]")
 
 
@@ -77,9 +79,10 @@ def identity(run: Run) -> str:
     return sha256(listed.encode()).hexdigest()[:16]
 
 
-def names(row: Row) -> str:
-    """The tags of a row as JSON, which is what tells two lists of tags apart."""
-    return json.dumps(row.tags)
+@cache
+def names(tags: tuple[str, ...]) -> str:
+    """Tags as JSON, which tells two lists of tags apart."""
+    return json.dumps(tags)
 
 
 def written(text: str) -> str:

@@ -7,6 +7,7 @@ dictionaries, text and 32-bit integers only, each column of a group of rows gzip
 import json
 import os
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.types import Row
-from reports.browser.measured import Measurement, cause, identity, measure, names, written
-from reports.browser.rationale import Opinion
+from reports.browser.measured import NAME, Measurement, cause, identity, names, written
 from reports.load import Run
 from reports.pairs import Pair
 
-__all__ = ["NAME", "write_sidecar"]
+__all__ = ["write_sidecar"]
 
-NAME = "records.parquet"
 GROUP = 1000
 """Rows of a group: what the page reads to show one example."""
 _TEXTS = (
@@ -32,7 +31,7 @@ _TEXTS = (
 _NUMBERS = ("base_prompt_tokens", "base_tokens", "candidate_prompt_tokens", "candidate_tokens")
 
 
-def write_sidecar(run: Run) -> Path:
+def write_sidecar(run: Run, measured: Sequence[Measurement]) -> Path:
     """Write `records.parquet` into the run directory, replacing an older one in one step.
 
     One row for each example and candidate, in the order of the page's index; of the base alone both sides are its own.
@@ -41,13 +40,12 @@ def write_sidecar(run: Run) -> Path:
     target = run.folder / NAME
     draft = run.folder / f".records-{os.getpid()}.parquet"
     columns = [*((name, pa.string()) for name in _TEXTS), *((name, pa.int32()) for name in _NUMBERS)]
-    schema = pa.schema(
-        [pa.field(name, kind, nullable=False) for name, kind in columns], metadata={"tunegate": identity(run)}
-    )
+    schema = pa.schema([pa.field(name, kind, nullable=False) for name, kind in columns])
     options = {"compression": "gzip", "compression_level": 1, "use_dictionary": False, "write_statistics": False}
     with pq.ParquetWriter(draft, schema, store_schema=False, data_page_version="1.0", **options) as writer:
-        for rows in _groups(measure(run)):
+        for rows in _groups(measured):
             writer.write_table(_table(rows, schema), row_group_size=GROUP)
+        writer.add_key_value_metadata({"tunegate": identity(run)})
     draft.replace(target)
     return target
 
@@ -68,24 +66,24 @@ def _groups(measured: Sequence[Measurement]) -> Iterator[list[tuple[Any, ...]]]:
 def _row(each: Measurement, pair: Pair) -> tuple[Any, ...]:
     old, new = pair.base, pair.candidate
     return (
-        *(each.suite, old.id, each.model, each.metric, pair.change.value, cause(pair, each.metric), names(old)),
+        *(each.suite, old.id, each.model, each.metric, pair.change.value, cause(pair, each.metric), names(old.tags)),
         *(old.prompt, old.target),
-        *(old.output, old.finish_reason.value, _scores(old), _said(each.base_opinions.get(old.id, ()))),
-        *(new.output, new.finish_reason.value, _scores(new), _said(each.opinions.get(new.id, ()))),
+        *(old.output, old.finish_reason.value, _scores(old), _encoded(each.base_opinions.get(old.id, ()))),
+        *(new.output, new.finish_reason.value, _scores(new), _encoded(each.opinions.get(new.id, ()))),
         *(old.prompt_tokens, old.new_tokens, new.prompt_tokens, new.new_tokens),
     )
 
 
 def _scores(row: Row) -> str:
     """An answer that is the whole output is not written twice."""
-    return json.dumps([
-        [score.metric, score.value, None if score.answer == row.output else score.answer, score.reason_code]
-        for score in row.scores
-    ])
+    scores = ((s.metric, s.value, None if s.answer == row.output else s.answer, s.reason_code) for s in row.scores)
+    return _encoded(tuple(scores))
 
 
-def _said(opinions: Sequence[Opinion]) -> str:
-    return json.dumps(opinions)
+@lru_cache(maxsize=4096)
+def _encoded(values: tuple[Any, ...]) -> str:
+    """JSON; most rows have one of a few scores and no judge, so that most are encoded once."""
+    return json.dumps(values)
 
 
 def _table(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
