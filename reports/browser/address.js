@@ -43,7 +43,7 @@ async function readAddress(browser) {
   const entry = target === "flips" ? null : named(browser, target, browser.controls.model.value);
   if (entry) await browser.show(entry);
   else if (target !== "flips") browser.say("sidecar", "No example of this page has the name in the address.");
-  if (!entry) document.getElementById("flips").scrollIntoView();
+  if (!entry) document.getElementById("flips").scrollIntoView({ behavior: "instant" });
   return true;
 }
 

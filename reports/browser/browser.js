@@ -157,7 +157,7 @@ class Browser {
     this.render();
     await this.unfolding;
     this.root.querySelector("article")?.focus({ preventScroll: true });
-    this.rowOf(entry)?.scrollIntoView({ block: "start" });
+    this.rowOf(entry)?.scrollIntoView({ block: "start", behavior: "instant" });
     writeAddress(this);
   }
 

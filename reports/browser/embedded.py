@@ -3,24 +3,30 @@
 import gzip
 import json
 import random
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.errors import UsageProblem
 from harness.types import Row
 from reports.browser.measured import LETTERS, Measurement, by_suite, cause, identity, names
 from reports.browser.rationale import Opinion
 from reports.load import Run
 from reports.texts import anchor, clip
 
-__all__ = ["BUDGET", "Embedded", "embed"]
+__all__ = ["BUDGET", "Embedded", "budget", "embed"]
 
 BUDGET = 8_000_000
 """Bytes of the page that texts may take, unless somebody says otherwise."""
 MAX_TEXT = 10_000
 _CHUNK = 400
 _RANKS = {change: rank for rank, change in enumerate(LETTERS)}
+
+
+_UNITS = {"": 1, "b": 1, "kb": 1_000, "mb": 1_000_000, "kib": 1 << 10, "mib": 1 << 20}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,18 @@ class Embedded:
     def left_out(self) -> int:
         """Examples whose texts are only in the file beside the page."""
         return self.total - self.texts
+
+
+def budget(text: str) -> int:
+    """Read a size, such as `8MB`, `500kB`, `2MiB` or `0`, as bytes.
+
+    Raises:
+        UsageProblem: it is no size.
+    """
+    size = _SIZE.fullmatch(text.strip())
+    if size is None or size[2].lower() not in _UNITS:
+        raise UsageProblem(f"--embed-budget {text}: is no size; write one such as 500kB, 8MB or 0")
+    return int(float(size[1]) * _UNITS[size[2].lower()])
 
 
 def embed(run: Run, measured: Sequence[Measurement], budget: int = BUDGET) -> Embedded:

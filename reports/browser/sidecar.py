@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd  # noqa: F401  # pyarrow imports it with its first array, which must not happen beside other threads
 import pyarrow as pa
 import pyarrow.parquet as pq
 

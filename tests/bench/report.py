@@ -114,10 +114,10 @@ def opened(run: Path) -> dict[str, float]:
         page = watch(browser.new_context(), run / "report.html").page
         marks.append(time.perf_counter())
         page.select_option("select[name=change]", "f")
-        page.wait_for_function("document.querySelector('#browser tbody tr td').textContent.includes('fixed')")
+        page.locator("#browser tbody tr td").first.filter(has_text="fixed").wait_for()
         marks.append(time.perf_counter())
         page.locator("#browser tbody button").first.click()
-        page.wait_for_selector("#browser article pre")
+        page.wait_for_selector("#browser article .sides pre")
         marks.append(time.perf_counter())
         browser.close()
     names = ("open_seconds", "filter_seconds", "example_seconds")

@@ -36,6 +36,10 @@ class Watched:
         """What the browser says of how many examples are shown."""
         return self.text("[data-say=count]")
 
+    def wait(self, selector: str, text: str) -> None:
+        """Until the one element that is meant has these words in it."""
+        self.page.locator(selector).filter(has_text=text).wait_for(timeout=30_000)
+
     def innocent(self) -> bool:
         """Neither an error, nor a dialog, nor a request for anything but the file itself."""
         return not (self.errors or self.dialogs or self.foreign)
