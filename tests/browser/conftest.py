@@ -2,7 +2,10 @@
 
 import pytest
 
+from reports.html import write_report
+from tests.browser.runs import sweep, trajectory
 from tests.browser.watched import ARGUMENTS, MISSING, find_chromium, watch
+from tests.reports.maker import demo
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +36,15 @@ def visit(chromium):
     yield visit
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def reports(tmp_path_factory):
+    """One page of each kind, by name."""
+    made = demo(60, loss=0.05)
+    folders = {
+        "gate": made.write(tmp_path_factory.mktemp("gate") / "run"),
+        "sweep": sweep(tmp_path_factory.mktemp("sweep")),
+        "trajectory": trajectory(tmp_path_factory.mktemp("trajectory")),
+    }
+    return {kind: write_report(folder) for kind, folder in folders.items()}

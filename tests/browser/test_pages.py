@@ -2,8 +2,6 @@
 
 import pytest
 
-from reports.html import write_report
-from tests.browser.runs import sweep, trajectory
 from tests.reports.maker import demo
 
 pytestmark = pytest.mark.browser
@@ -14,18 +12,6 @@ SECTIONS = (
 )
 KINDS = ("gate", "sweep", "trajectory")
 DARK_PAPER, LIGHT_PAPER = "rgb(20, 23, 27)", "rgb(255, 255, 255)"
-
-
-@pytest.fixture(scope="session")
-def reports(tmp_path_factory):
-    """One page of each kind, by name."""
-    made = demo(60, loss=0.05)
-    folders = {
-        "gate": made.write(tmp_path_factory.mktemp("gate") / "run"),
-        "sweep": sweep(tmp_path_factory.mktemp("sweep")),
-        "trajectory": trajectory(tmp_path_factory.mktemp("trajectory")),
-    }
-    return {kind: write_report(folder) for kind, folder in folders.items()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
