@@ -67,9 +67,8 @@ def galleries(run: Run, model: str, limit: int) -> tuple[Gallery, ...]:
 
 
 def _link(run: Run, model: str, suite: str, pair: Pair) -> str:
-    """`s-<suite>-<id>`, as in the examples browser; with the model behind it for all candidates but the first."""
-    first = next(iter(run.candidates), run.base).name
-    return anchor("s", suite, pair.base.id, *(() if model == first else (model,)))
+    """`s-<suite>-<id>`, as in the examples browser; with the model behind it for all but the foremost one."""
+    return anchor("s", suite, pair.base.id, *(() if model == run.foremost.name else (model,)))
 
 
 def _shown(pair: Pair, metric: str, link: str, *, alone: bool) -> Shown:

@@ -8,14 +8,14 @@ function linkName(browser, entry) {
 
 function linkOf(browser, entry) {
   const model = browser.measurement(entry).model;
-  const first = browser.index.measurements[0].model === model;
+  const first = browser.index.foremost === model;
   return `#${linkName(browser, entry)}${first ? "" : `?${new URLSearchParams({ model })}`}`;
 }
 
 function writeAddress(browser) {
   const { sort, page, open, index } = browser;
   const chosen = Object.entries(browser.filters()).filter(([, value]) => value);
-  const parameters = new URLSearchParams(chosen.filter(([name, value]) => name !== "model" || value !== index.measurements[0].model));
+  const parameters = new URLSearchParams(chosen.filter(([name, value]) => name !== "model" || value !== index.foremost));
   if (sort.key !== "change" || sort.down) parameters.set("sort", `${sort.down ? "-" : ""}${sort.key}`);
   if (page && !open) parameters.set("page", page + 1);
   const query = String(parameters);
@@ -30,7 +30,7 @@ async function readAddress(browser) {
   if (!target || (target === "flips" && !query)) return false;
   const parameters = new URLSearchParams(query);
   for (const name of ["model", "change", "suite", "cause", "tag", "text"]) {
-    const usual = name === "model" ? browser.index.measurements[0].model : "";
+    const usual = name === "model" ? browser.index.foremost : "";
     browser.controls[name].value = parameters.get(name) ?? usual;
     if (browser.controls[name].selectedIndex === -1) browser.controls[name].value = usual;
   }

@@ -208,7 +208,7 @@ class Browser {
   async clear(entry = null) {
     for (const name of ["change", "suite", "cause", "tag", "text"]) this.controls[name].value = "";
     if (entry || this.controls.model.closest("label").hidden === false)
-      this.controls.model.value = entry ? this.measurement(entry).model : this.index.measurements[0].model;
+      this.controls.model.value = entry ? this.measurement(entry).model : this.index.foremost;
     this.page = 0;
     await this.apply();
   }

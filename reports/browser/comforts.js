@@ -75,7 +75,7 @@ function offerThemes() {
     next.textContent = label();
   }, { class: "theme" });
   if (choice !== "auto") theme(choice);
-  document.querySelector("body > header")?.append(next);
+  document.querySelector("body > header")?.prepend(next);
 }
 
 offerThemes();

@@ -201,6 +201,7 @@ def _index(
         "identity": identity(run),
         "place": "/".join(run.folder.resolve().parts[-2:]),
         "base": run.base.name,
+        "foremost": run.foremost.name,
         "alone": not run.candidates,
         "suites": listed,
         "measurements": compared,

@@ -23,7 +23,8 @@ function offer({ index, controls, entries }) {
   controls.suite.append(choice("", "all"), ...index.suites.map((each) => choice(each.name)));
   controls.cause.append(choice("", "all"), ...[...index.causes].sort().map((each) => choice(each)));
   controls.tag.append(choice("", "all"), ...[...new Set(index.tags.flat())].sort().map((each) => choice(each)));
-  controls.model.value = models[0];
+  if (!models.includes(index.foremost)) index.foremost = models[0]; // a winner of which no example was measured
+  controls.model.value = index.foremost;
   for (const control of Object.values(controls))
     if (control.tagName === "SELECT") control.closest("label").hidden = control.options.length < 3 && control.name !== "change";
   controls.model.closest("label").hidden = models.length < 2;
