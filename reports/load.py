@@ -1,8 +1,6 @@
 """A finished run directory as one frozen value; what is missing, malformed or altered is refused by name."""
 
-import gc
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -253,25 +251,12 @@ def _records(folder: Path, document: Document) -> dict[Key, tuple[Row, ...]]:
     """Rows of every measurement that the receipt names; the pools that a suite only kept rows from are left aside."""
     receipt = Document(f"{document.where}: receipt", document.mapping("receipt"))
     rows: dict[Key, tuple[Row, ...]] = {}
-    with _uncollected():
-        for name, value in receipt.mapping("records").items():
-            entry = Document(f"{receipt.where}: {name}", value if isinstance(value, dict) else {})
-            if entry.absent("pool"):
-                key = Key(entry.text("suite"), entry.text("model"))
-                rows[key] = _rows(folder, name, entry)
+    for name, value in receipt.mapping("records").items():
+        entry = Document(f"{receipt.where}: {name}", value if isinstance(value, dict) else {})
+        if entry.absent("pool"):
+            key = Key(entry.text("suite"), entry.text("model"))
+            rows[key] = _rows(folder, name, entry)
     return rows
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Rows hold no cycles: looking for some, again and again as the rows grow in number, takes a third of the time."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 def _rows(folder: Path, name: str, entry: Document) -> tuple[Row, ...]:

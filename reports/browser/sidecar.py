@@ -43,11 +43,14 @@ def write_sidecar(run: Run, measured: Sequence[Measurement]) -> Path:
     columns = [*((name, pa.string()) for name in _TEXTS), *((name, pa.int32()) for name in _NUMBERS)]
     schema = pa.schema([pa.field(name, kind, nullable=False) for name, kind in columns])
     options = {"compression": "gzip", "compression_level": 1, "use_dictionary": False, "write_statistics": False}
-    with pq.ParquetWriter(draft, schema, store_schema=False, data_page_version="1.0", **options) as writer:
-        for rows in _groups(measured):
-            writer.write_table(_table(rows, schema), row_group_size=GROUP)
-        writer.add_key_value_metadata({"tunegate": identity(run)})
-    draft.replace(target)
+    try:
+        with pq.ParquetWriter(draft, schema, store_schema=False, data_page_version="1.0", **options) as writer:
+            for rows in _groups(measured):
+                writer.write_table(_table(rows, schema), row_group_size=GROUP)
+            writer.add_key_value_metadata({"tunegate": identity(run)})
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)  # there only when a full disk or a bad value ended the writing
     return target
 
 
