@@ -16,7 +16,8 @@ AXE_VERSION := 4.14.1
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 20000
 
-.PHONY: demo install test test-slow test-demo test-browser browser lint format bench bench-report bench-stats clean
+.PHONY: demo install test test-slow test-demo test-browser test-mutants browser lint format bench bench-report bench-stats
+.PHONY: clean
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml constraints.txt
@@ -39,10 +40,13 @@ demo: install
 
 # two processes with one thread each: the models of the tests are too small to share
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n 2 --dist loadfile -m "not slow and not demo and not gpu and not browser"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n 2 --dist loadfile -m "not slow and not demo and not gpu and not mutants and not browser"
 
 test-slow: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n 2 --dist loadfile -m "slow and not gpu"
+
+test-mutants: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_mutants.py -q -n 2 -m mutants
 
 test-demo: install
 	$(BIN)/python -m pytest tests -q -m demo

@@ -205,12 +205,12 @@ def audit(  # noqa: PLR0913  # one parameter for each option
     """
     from harness.audit import MAX_LENGTH, Asked, Graders, Request, parse_limits, system_text, write_json
     from harness.audit import audit as look
-    from harness.judge import JudgeSettings
+    from harness.judge import Caps, JudgeSettings
     from reports.audit_page import write_audit
     from reports.audit_terminal import print_audit
 
     try:
-        settings = JudgeSettings(judge, judge_calls, judge_budget, str(judge_prices) if judge_prices else None)
+        settings = JudgeSettings(judge, Caps(judge_calls), Caps(judge_budget), judge_prices, store=store)
         words = [*(["truncated=0"] if max_length else []), *(limit or ())]
         request = Request(
             data=data,
@@ -245,17 +245,18 @@ def calibrate_judge(  # noqa: PLR0913, PLR0917  # one parameter for each option
     judge_budget: Annotated[float | None, typer.Option(min=1e-9, help="Most money to spend.")] = None,
     judge_prices: Annotated[Path | None, typer.Option(help="TOML file of prices for a million tokens.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures there too, as JSON.")] = None,
+    reasons: Annotated[bool, typer.Option(help="--no-reasons asks as a --second-judge is asked.")] = True,  # noqa: FBT002
 ) -> None:
     """Measure how far a judge agrees with labels, and keep that under its fingerprint: only then may it gate.
 
     Exits 0 when it was measured, whatever came out; 11 when the judge cannot be asked or left answers ungraded; 12 when
     the budget is used up, and the same command with a larger one goes on.
     """
-    from harness.judge import JudgeSettings
+    from harness.judge import Caps, JudgeSettings
     from harness.judge.labels import calibrate_from_files
     from harness.judge.words import as_text, write_json
 
-    settings = JudgeSettings(judge, judge_calls, judge_budget, str(judge_prices) if judge_prices else None)
+    settings = JudgeSettings(judge, Caps(judge_calls), Caps(judge_budget), judge_prices, store=store, reasons=reasons)
     try:
         found, rubric = calibrate_from_files(settings, labels, suite, store)
     except (BudgetSpent, JudgeProblem, NotMeasured) as error:

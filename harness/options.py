@@ -71,6 +71,7 @@ class Options:
     judge: str | None
     judge_questions: str | None
     on_inconclusive: str
+    attempts: str
     run_dir: Path | None
     store: Path
 
@@ -239,8 +240,16 @@ def add_options(parser: "pytest.Parser") -> None:
     add(
         "on-inconclusive",
         default="fail",
-        choices=("fail", "warn"),
-        help="whether a run that cannot decide ends with exit code 10 (fail, default) or is only said to (warn)",
+        choices=("fail", "warn", "extend"),
+        help="whether a run that cannot decide ends with exit code 10 (fail, default), or is only said to (warn); "
+        "extend reads the rows that --limit leaves out where those within it do not decide, at half the error a look",
+    )
+    add(
+        "attempts",
+        default="count",
+        choices=("count", "spend"),
+        help="what it means that candidates were measured on the same rows before: count (default) shows how many, "
+        "spend decides about the m-th at 1/(m(m+1)) of the error, so that all together err as rarely as one",
     )
     add(
         "run-dir",
@@ -312,12 +321,33 @@ def _refuse_contradictions(options: Options) -> None:
     for path in map(Path, options.adapter if options.backend == "hf" else ()):
         if not (path / "adapter_config.json").exists():
             raise UsageProblem(f"--adapter {path}: holds no adapter_config.json; give the folder that PEFT saved")
+    _refuse_odd_policies(options)
     if options.reference is not None:
         from harness.backends.endpoint import split_reference
 
         split_reference(options.reference)
     if options.mmlu_dir and options.mmlu_revision:
         raise UsageProblem("--mmlu-dir beside --mmlu-revision: give one source of MMLU")
+
+
+def _refuse_odd_policies(options: Options) -> None:
+    """Whoever looks twice, or spends error on one candidate after the other, has no sweep or trajectory beside it."""
+    asked = {
+        "--on-inconclusive extend": options.on_inconclusive == "extend",
+        "--attempts spend": options.attempts == "spend",
+    }
+    others = {"--sweep": options.sweep, "--checkpoints": options.checkpoints}
+    for policy in (policy for policy, given in asked.items() if given):
+        if beside := [name for name, given in others.items() if given]:
+            raise UsageProblem(f"{policy} beside {beside[0]}: that one reads all rows of all its models; drop one")
+    if options.on_inconclusive != "extend":
+        return
+    if options.limit is None:
+        raise UsageProblem("--on-inconclusive extend: all rows are read already; add --limit N to look at N rows first")
+    if options.prompting:
+        raise UsageProblem("--on-inconclusive extend beside --prompting: that one reads all rows; drop one")
+    if not (options.adapter or options.base):
+        raise UsageProblem("--on-inconclusive extend: there is no candidate to read on for; add --adapter DIR")
 
 
 def _referred(model: ModelRef, text: str) -> ModelRef:

@@ -19,7 +19,7 @@ from harness.closing import closing_lines
 from harness.collected import Collected, Reports
 from harness.errors import BudgetSpent, CannotWrite, HarnessError, JudgeProblem, UsageProblem
 from harness.gates import Gate
-from harness.judge.options import read_judge
+from harness.judge.options import read_judges
 from harness.judge_suite import judge_header
 from harness.lm_eval_task import LmEvalTasks
 from harness.options import Options, add_options
@@ -74,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start with nothing collected."""
     with _usage_errors():
         options = Options.read(config.getoption)
-        config.stash[STATE] = Collected(GateSession(options, judge=read_judge(config.getoption)))
+        config.stash[STATE] = Collected(GateSession(options, judge=read_judges(config.getoption)))
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> list[pytest.Item] | None:

@@ -7,9 +7,10 @@ several processes may share one store, and a killed one loses at most the batch 
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
 from harness.errors import CannotWrite, UsageProblem
 from harness.types import Json
@@ -27,6 +28,10 @@ CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, sha256 TEXT NOT NULL, 
 CREATE TABLE IF NOT EXISTS attempts (
     model TEXT NOT NULL, suite TEXT NOT NULL, run TEXT NOT NULL, PRIMARY KEY (model, suite, run)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS candidates (
+    data TEXT NOT NULL, model TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (data, model)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spending (day TEXT PRIMARY KEY, calls INTEGER NOT NULL, money REAL NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -48,9 +53,7 @@ class Store:
                     f"--store {folder}: SQLite's locks are unsafe on a network file system ({kind}); "
                     "give a folder on a local disk"
                 )
-            self._db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.executescript(SCHEMA)
+            self._db = _opened(self.path)
         except (OSError, sqlite3.Error) as error:
             raise UsageProblem(f"--store {folder}: cannot be opened ({error}); give another folder") from error
 
@@ -93,6 +96,22 @@ class Store:
         with closing(self._db.execute("SELECT count(DISTINCT model) FROM attempts WHERE suite = ?", (suite,))) as rows:
             return int(rows.fetchone()[0])
 
+    def number(self, model: str, data: str) -> int:
+        """Which candidate `model` is on the rows of the hash `data`: 1 for the first that asks; kept, so always so."""
+        query = "INSERT OR IGNORE INTO candidates SELECT ?, ?, 1 + count(*) FROM candidates WHERE data = ?"
+        with self._transaction() as db:
+            db.execute(query, (data, model, data))
+            rows = db.execute("SELECT number FROM candidates WHERE data = ? AND model = ?", (data, model))
+            return int(rows.fetchone()[0])
+
+    def spend(self, day: str, calls: int, money: float, allow: Callable[[int, float], None] | None = None) -> None:
+        """Add to what judges cost on a day, unless `allow`, told what that is so far, raises."""
+        with self._transaction() as db:
+            row = db.execute("SELECT calls, money FROM spending WHERE day = ?", (day,)).fetchone() or (0, 0.0)
+            if allow is not None:
+                allow(*row)
+            db.execute("INSERT OR REPLACE INTO spending VALUES (?, ?, ?)", (day, row[0] + calls, row[1] + money))
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         # IMMEDIATE waits for other writers up front; a deferred transaction may fail half-way instead.
@@ -131,6 +150,24 @@ def file_system(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> st
         if where.is_relative_to(point) and len(point.parts) >= best:
             best, kind = len(point.parts), source.split()[0]
     return kind
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """A connection in WAL mode. SQLite's own time-out does not cover the change of mode, so it is tried again here."""
+    end = monotonic() + BUSY_TIMEOUT_S
+    while True:
+        db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.executescript(SCHEMA)
+        except sqlite3.Error as error:
+            db.close()
+            # the module itself raises errors that carry no code
+            if not getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY") or monotonic() > end:
+                raise
+            sleep(0.01)
+        else:
+            return db
 
 
 def _chunks(keys: Sequence[str], size: int) -> Iterator[list[str]]:
