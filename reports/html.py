@@ -20,12 +20,15 @@ from reports.browser.embedded import BUDGET, Embedded, embed
 from reports.browser.measured import NAME, Measurement, measure
 from reports.browser.script import script
 from reports.headline import bounds, rule
-from reports.load import Run, load
+from reports.load import Run, load, mean_of
 from reports.page import Page, build
+from reports.slices import FEW
+from reports.sweep_page import setting_name, setting_value
 from reports.texts import anchor, visible
 
 __all__ = ["render", "render_template", "write_report"]
 
+_STYLES = ("report.css", "charts.css")
 _GLYPHS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", "NOT_RUN": "○"}
 
 
@@ -90,7 +93,7 @@ def render(page: Page, browser: Embedded | None = None) -> str:
 
 def render_template(name: str, *, script: Markup | None = None, **values: object) -> str:
     """A page of this room: its own style sheet and script, if it has one, are allowed by hash, and nothing else."""
-    css = files("reports").joinpath("report.css").read_text(encoding="utf-8")
+    css = "".join(files("reports").joinpath(name).read_text(encoding="utf-8") for name in _STYLES)
     scripts = f"; script-src 'sha256-{_digest(script)}'" if script else ""
     policy = (
         f"default-src 'none'; style-src 'sha256-{_digest(css)}'{scripts}; connect-src 'none'; base-uri 'none'; "
@@ -115,8 +118,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {name: getattr(numbers, name) for name in numbers.__all__}
-    environment.filters |= {"bounds": bounds, "rule": rule}
-    environment.globals |= {"anchor": anchor, "glyphs": _GLYPHS}
+    environment.filters |= {"bounds": bounds, "rule": rule, "mean_of": mean_of}
+    environment.filters |= {"setting_name": setting_name, "setting_value": setting_value}
+    environment.globals |= {"anchor": anchor, "few": FEW, "glyphs": _GLYPHS}
     return environment
 
 
