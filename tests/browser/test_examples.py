@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -339,18 +340,24 @@ def test_the_file_beside_the_page_gives_all_texts(cut, report, visit):
 def test_a_file_of_another_run_is_refused(cut, visit, tmp_path):
     """Neither another run's records, nor a cut file, nor another program's Parquet is taken for this run's."""
     other = known()
-    other.cases = other.cases[:1]
+    rows = other.cases[1].rows
+    other.cases[1].rows = lambda model: [replace(rows(model)[0], output="Another day."), *rows(model)[1:]]
     write_report(other.write(tmp_path / "other"), budget=0)
     part = tmp_path / "part.parquet"
     part.write_bytes(cut.with_name("records.parquet").read_bytes()[:-30])
     foreign = tmp_path / "foreign.parquet"
     pq.write_table(pq.read_table(cut.with_name("records.parquet")), foreign)
     seen = visit(cut)
-    for file in (tmp_path / "other" / "records.parquet", part, foreign):
+    for file, why in (
+        (tmp_path / "other" / "records.parquet", "it holds the records of another run"),
+        (part, "it is no Parquet file"),
+        (foreign, "another program wrote it"),
+    ):
         seen.page.set_input_files("input[name=sidecar]", file)
-        seen.wait("[data-say=sidecar]", f"{file.name} was not loaded")
+        seen.wait("[data-say=sidecar]", f"{file.name} was not loaded: {why}")
     choose(seen, change="both right")
-    assert "Words were" not in seen.count
+    seen.page.locator("#browser tbody th button").first.click()
+    assert "The texts of this example are in records.parquet" in seen.text("#browser article")
     assert seen.innocent()
 
 
