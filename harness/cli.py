@@ -47,11 +47,17 @@ def root() -> None:
 
 
 @app.command()
-def report(run_dir: RunDir) -> None:
-    """Rebuild report.html of a finished run from its files alone; needs neither model nor torch."""
+def report(
+    run_dir: RunDir,
+    embed_budget: Annotated[
+        str, typer.Option(metavar="SIZE", help="How much of the page texts of examples may take, such as 500kB or 8MB.")
+    ] = "8MB",
+) -> None:
+    """Rebuild report.html of a finished run from its files alone; texts beyond the budget go to records.parquet."""
+    from reports.browser.embedded import budget
     from reports.html import write_report
 
-    typer.echo(write_report(run_dir))
+    typer.echo(write_report(run_dir, budget=budget(embed_budget)))
 
 
 @app.command()
