@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -205,3 +206,17 @@ def test_the_command_ends_with_what_it_finds(repo, monkeypatch, capsys, change, 
     assert ended.value.code == code
     assert said.out.startswith("REJECTED: INVALID" if code else "verified: PASS")
     assert ("DISAGREES suites: gates of 'asks'" in said.err) is bool(code)
+
+
+def test_holding_a_run_against_a_checkout_needs_no_torch(repo):
+    """Neither torch nor transformers is imported, so a small machine does it in seconds."""
+    root, run_dir = repo
+    words = ["tunegate", "verify", str(run_dir), "--suites", str(root / "suites"), "--adapter", str(root / "mine")]
+    script = (
+        f"import sys; sys.argv = {words!r}\nfrom harness.cli import main\ntry: main()\nfinally: print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=Path(__file__).parents[1], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert not {"torch", "transformers", "peft", "lm_eval"} & set(done.stdout.split())
