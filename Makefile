@@ -13,7 +13,7 @@ ADAPTER := build/adapters/default
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 20000
 
-.PHONY: demo install test test-slow test-demo lint format bench bench-stats clean
+.PHONY: demo install test test-slow test-demo test-mutants lint format bench bench-stats clean
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml constraints.txt
@@ -36,10 +36,13 @@ demo: install
 
 # two processes with one thread each: the models of the tests are too small to share
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n 2 --dist loadfile -m "not slow and not demo and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n 2 --dist loadfile -m "not slow and not demo and not gpu and not mutants"
 
 test-slow: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n 2 --dist loadfile -m "slow and not gpu"
+
+test-mutants: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_mutants.py -q -n 2 -m mutants
 
 test-demo: install
 	$(BIN)/python -m pytest tests -q -m demo

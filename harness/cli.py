@@ -2,14 +2,19 @@
 
 import subprocess
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from harness.doctor_command import doctor
 from harness.errors import BadRunDirectory, BudgetSpent, HarnessError, JudgeProblem, NotMeasured
+from harness.init_command import init
+from harness.outputs import writable, write_output
+from harness.panels import EPILOG, arrange
+from harness.regression_command import regression
 from harness.speed_command import speed
+from reports.commands import runs, show
 from reports.sheet.commands import sheet
 
 __all__ = ["main"]
@@ -26,10 +31,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Evaluation-first quality gate for LoRA and QLoRA fine-tunes. The gate itself is: "
     "pytest suites/ --model BASE --adapter DIR",
+    epilog=EPILOG,
 )
 
 
-app.command()(speed)
+for command in (init, doctor, runs, show, speed):
+    app.command()(command)
 
 
 @app.callback()
@@ -62,6 +69,8 @@ def verify(
         raise typer.Exit(EXIT_CODES["INVALID"]) from None
     for line in found.disagreements:
         typer.echo(f"DISAGREES {line}", err=True)
+    for line in found.unchecked:
+        typer.echo(f"UNCHECKED {line}", err=True)
     if found.partial and not allow_partial:
         typer.echo(
             f"REFUSED {run_dir}: partial run, it left rows or gates out; repeat it whole or add --allow-partial",
@@ -88,7 +97,9 @@ def report(run_dir: RunDir) -> None:
 def card(
     run_dir: RunDir,
     model: Annotated[str, typer.Option(help="Candidate of the run, by the name that its report gives.")],
-    out: Annotated[Path | None, typer.Option(help="Write it there, such as README.md; printed unless given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(callback=writable, help="Write it there, such as README.md; printed unless given.")
+    ] = None,
     name: Annotated[str, typer.Option(metavar="ORG/NAME", help="What it is called on the Hub.")] = "",
 ) -> None:
     """Make a model card for the Hub of a finished run that verifies: the verdict first, whatever it is."""
@@ -105,7 +116,9 @@ def card(
 def compare_sweeps(
     first: Annotated[Path, typer.Argument(metavar="RUN_A", help="Run directory of a sweep, on a small base perhaps.")],
     second: Annotated[Path, typer.Argument(metavar="RUN_B", help="Run directory of the same sweep on another base.")],
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the comparison there too, as JSON.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", callback=writable, help="Write the comparison there too, as JSON.")
+    ] = None,
 ) -> None:
     """Say whether two bases rank the points of a sweep alike, so that tuning on the small one tells about the other.
 
@@ -124,7 +137,9 @@ def compare_sweeps(
 def plan(
     config: Annotated[Path, typer.Argument(help="TOML file of a training run; `model` and `[lora]` are enough.")],
     gpu_memory: Annotated[str, typer.Option(help="Memory of one GPU, such as 16GiB; exit code 1 if exceeded.")] = "",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the plan there too, as JSON.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", callback=writable, help="Write the plan there too, as JSON.")
+    ] = None,
     price_per_hour: Annotated[float | None, typer.Option(min=0, help="Price of the machine, any currency.")] = None,
     tokens_per_second: Annotated[
         float | None, typer.Option(min=1e-3, help="Measured on that machine; projected from one H200 unless given.")
@@ -157,8 +172,12 @@ def audit(  # noqa: PLR0913  # one parameter for each option
         list[Path] | None,
         typer.Option(help="Folder of suites, suite file, or rows of another split, that must stay unseen; repeat it."),
     ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything there, as JSON.")] = None,
-    html_file: Annotated[Path | None, typer.Option("--html", help="Write a page with pictures there.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", callback=writable, help="Write everything there, as JSON.")
+    ] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", callback=writable, help="Write a page with pictures there.")
+    ] = None,
     model: Annotated[
         str, typer.Option("--model", "--tokenizer", help="Base: `embedded`, a folder, or a Hub id with @revision.")
     ] = "embedded",
@@ -199,12 +218,12 @@ def audit(  # noqa: PLR0913  # one parameter for each option
     """
     from harness.audit import MAX_LENGTH, Asked, Graders, Request, parse_limits, system_text, write_json
     from harness.audit import audit as look
-    from harness.judge import JudgeSettings
+    from harness.judge import Caps, JudgeSettings
     from reports.audit_page import write_audit
     from reports.audit_terminal import print_audit
 
     try:
-        settings = JudgeSettings(judge, judge_calls, judge_budget, str(judge_prices) if judge_prices else None)
+        settings = JudgeSettings(judge, Caps(judge_calls), Caps(judge_budget), judge_prices, store=store)
         words = [*(["truncated=0"] if max_length else []), *(limit or ())]
         request = Request(
             data=data,
@@ -238,18 +257,21 @@ def calibrate_judge(  # noqa: PLR0913, PLR0917  # one parameter for each option
     judge_calls: Annotated[int | None, typer.Option(min=1, help="Most requests to an endpoint.")] = None,
     judge_budget: Annotated[float | None, typer.Option(min=1e-9, help="Most money to spend.")] = None,
     judge_prices: Annotated[Path | None, typer.Option(help="TOML file of prices for a million tokens.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures there too, as JSON.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", callback=writable, help="Write all figures there too, as JSON.")
+    ] = None,
+    reasons: Annotated[bool, typer.Option(help="--no-reasons asks as a --second-judge is asked.")] = True,  # noqa: FBT002
 ) -> None:
     """Measure how far a judge agrees with labels, and keep that under its fingerprint: only then may it gate.
 
     Exits 0 when it was measured, whatever came out; 11 when the judge cannot be asked or left answers ungraded; 12 when
     the budget is used up, and the same command with a larger one goes on.
     """
-    from harness.judge import JudgeSettings
+    from harness.judge import Caps, JudgeSettings
     from harness.judge.labels import calibrate_from_files
     from harness.judge.words import as_text, write_json
 
-    settings = JudgeSettings(judge, judge_calls, judge_budget, str(judge_prices) if judge_prices else None)
+    settings = JudgeSettings(judge, Caps(judge_calls), Caps(judge_budget), judge_prices, store=store, reasons=reasons)
     try:
         found, rubric = calibrate_from_files(settings, labels, suite, store)
     except (BudgetSpent, JudgeProblem, NotMeasured) as error:
@@ -260,54 +282,8 @@ def calibrate_judge(  # noqa: PLR0913, PLR0917  # one parameter for each option
     typer.echo(as_text(found, rubric))
 
 
-regression = typer.Typer(no_args_is_help=True, help="Pinned regression cases: what broke once must not break again.")
 app.add_typer(regression, name="regression")
 app.add_typer(sheet, name="sheet")
-PINNED_FILE = Path("suites/data/regression.pinned.jsonl")
-CasesFile = Annotated[Path, typer.Option("--file", help="The pinned cases, beside the regression suite.")]
-
-
-@regression.command()
-def add(
-    run_dir: RunDir,
-    ids: Annotated[list[str], typer.Option("--id", help="Example that broke; repeat it for several.")],
-    owner: Annotated[str, typer.Option(help="Who answers for the case.")],
-    reason: Annotated[str, typer.Option(help="Why it must not break again.")],
-    suite: Annotated[str | None, typer.Option(help="Suite of the ids, when several have them.")] = None,
-    file: CasesFile = PINNED_FILE,
-) -> None:
-    """Pin examples that the base gets right and a candidate of the run broke. Run it from the repository's top."""
-    from harness.pinning import Wanted, pin
-
-    for case in pin(run_dir, Wanted(tuple(ids), owner, reason, suite), file):
-        typer.echo(f"pinned {case.id} of {case.origin.suite}, broken by {case.origin.model}, in {file}")
-
-
-@regression.command("list")
-def list_cases(file: CasesFile = PINNED_FILE) -> None:
-    """List the pinned cases with owner, reason and waiver; an expired waiver says so."""
-    from harness.pinned import read_cases, today
-
-    for case in read_cases(file):
-        standing = case.standing(today())
-        typer.echo(f"{case.id}  {case.added}  {case.owner}: {case.reason}{f'  [{standing}]' if standing else ''}")
-    typer.echo(f"{len(read_cases(file))} pinned cases in {file}")
-
-
-@regression.command()
-def waive(
-    name: Annotated[str, typer.Option("--id", help="Pinned case that may be broken for a while.")],
-    owner: Annotated[str, typer.Option(help="Who allows it.")],
-    reason: Annotated[str, typer.Option(help="Why.")],
-    expires: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day of it, such as 2026-12-31.")],
-    file: CasesFile = PINNED_FILE,
-) -> None:
-    """Let a pinned case be broken until a date. It is counted as waived in every verdict, and counts again after."""
-    from harness.pinned import today, waiver
-    from harness.pinning import waive as allow
-
-    case = allow(file, name, waiver(owner, reason, expires.date()))
-    typer.echo(f"{case.id} {case.standing(today())}")
 
 
 @app.command()
@@ -326,7 +302,9 @@ def power(
     ] = None,
     run_dir: Annotated[Path | None, typer.Option(help="A finished run: take what it measured, gate by gate.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Plan only so many rows of each suite.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the table there too, as JSON.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", callback=writable, help="Write the table there too, as JSON.")
+    ] = None,
 ) -> None:
     """Say what the gates of your suites can show with their rows, before anything is measured.
 
@@ -341,14 +319,16 @@ def power(
     measured = measured_by(run_dir) if run_dir else None
     found = power_of(read_suites(paths), Assumed(discordance, effect), measured=measured, limit=limit)
     if json_file is not None:
-        json_file.write_bytes(json_bytes(found.spec()))
+        write_output(json_file, json_bytes(found.spec()))
     typer.echo(as_text(found))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def aa(
     context: typer.Context,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the findings there too, as JSON.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", callback=writable, help="Write the findings there too, as JSON.")
+    ] = None,
 ) -> None:
     """Measure the base against itself: tunegate aa suites/ --model BASE, with any option of `pytest suites/`.
 
@@ -364,7 +344,7 @@ def aa(
     paths, options = read_arguments(context.args)
     found = measure(read_suites(paths), options)
     if json_file is not None:
-        json_file.write_bytes(json_bytes({"suites": [test.spec() for test in found]}))
+        write_output(json_file, json_bytes({"suites": [test.spec() for test in found]}))
     typer.echo("\n".join(tell(found)))
     raise typer.Exit(1 if any(alarm.loud for test in found for alarm in test.alarms) else 0)
 
@@ -374,6 +354,9 @@ def train(context: typer.Context) -> None:
     """Train one adapter: CONFIG --out DIR, as `python -m trainers`, in a process of its own."""
     command = [sys.executable, "-m", "trainers", "train", *context.args]
     raise typer.Exit(subprocess.run(command, check=False).returncode)  # noqa: S603  # our own module, no shell
+
+
+arrange(app)
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """The pytest side: options, items, fixtures and exit codes. Everything that measures or decides is elsewhere.
 
 A test module is a suite file when it has a global `suite`; its `test_gate(gate, check)` becomes one item for each
-gate and candidate. A repository opts in with `pytest_plugins = ["harness.plugin"]` in its top conftest.py.
+gate and candidate. A repository opts in with `pytest_plugins = ["harness.plugin"]` in its top conftest.py; beside it
+`reports.plugin` shows what came out, and `trainers.plugin` trains for `--sweep`.
 """
 
 import fnmatch
@@ -19,7 +20,7 @@ from harness.closing import closing_lines
 from harness.collected import Collected, Reports
 from harness.errors import BudgetSpent, CannotWrite, HarnessError, JudgeProblem, UsageProblem
 from harness.gates import Gate
-from harness.judge.options import read_judge
+from harness.judge.options import read_judges
 from harness.judge_suite import judge_header
 from harness.lm_eval_task import LmEvalTasks
 from harness.options import Options, add_options
@@ -56,8 +57,13 @@ class Hooks:
         """Write the report of a finished run; return one line that says where it is, or what went wrong."""
 
     @pytest.hookspec(firstresult=True)
-    def pytest_tunegate_verdicts(self, run: Mapping[str, Any], color: bool) -> bool | None:  # noqa: FBT001  # a hook
-        """Print the verdicts and the outcome of run.json; return True when that was done."""
+    def pytest_tunegate_verdicts(
+        self,
+        run_dir: Path,
+        run: Mapping[str, Any],
+        color: bool,  # noqa: FBT001  # a hook
+    ) -> bool | None:
+        """Print the verdicts and the outcome of run.json, and what is behind them; return True when that was done."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -74,7 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start with nothing collected."""
     with _usage_errors():
         options = Options.read(config.getoption)
-        config.stash[STATE] = Collected(GateSession(options, judge=read_judge(config.getoption)))
+        config.stash[STATE] = Collected(GateSession(options, judge=read_judges(config.getoption)))
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> list[pytest.Item] | None:
@@ -260,7 +266,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.ensure_newline()
     for said in closing_lines(run):
         terminalreporter.write_line(said)
-    if not config.hook.pytest_tunegate_verdicts(run=run, color=terminalreporter.hasmarkup):
+    if not config.hook.pytest_tunegate_verdicts(run_dir=run_dir, run=run, color=terminalreporter.hasmarkup):
         partial = " (partial: not the whole gate)" if run["partial"] else ""
         terminalreporter.write_line(f"outcome: {run['outcome']}{partial}", bold=True)
     if run["outcome"] == Outcome.INCONCLUSIVE and config.stash[STATE].gates.options.on_inconclusive == "warn":

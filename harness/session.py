@@ -5,6 +5,7 @@
 Knows nothing of pytest's objects, so that plugin.py only translates.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,16 +14,17 @@ from pathlib import Path
 from harness.answers import Progress
 from harness.cautions import cautions
 from harness.decide import shown, undecided
+from harness.disk import refuse_full_disk, run_bytes, store_bytes
 from harness.document import environment, model_json, result_json, sweep_json, verdict_json
 from harness.errors import UsageProblem
 from harness.evaluator import Evaluator
 from harness.fingerprint import digest
 from harness.gates import Gate, aggregate
-from harness.judge.judgement import Judge
+from harness.judge.panel import Panel
 from harness.judge.standing import examined, is_advisory, requested
 from harness.judge_suite import JudgeSuite
 from harness.options import Options, make_backend, models, prompted
-from harness.plan import MEASURED, SCHEMA_VERSION, Item, Plan, plan_ranking, plan_suite, system_text
+from harness.plan import MEASURED, SCHEMA_VERSION, Item, Plan, PlannedSuite, plan_ranking, plan_suite, system_text
 from harness.prompting import beyond_prompts
 from harness.runs import JUDGEMENTS, PLAN_FILE, RECORDS, RunDirectory, new_run_path, sha256
 from harness.seeds import seed_claims
@@ -80,7 +82,7 @@ class GateSession:
     finished: Mapping[str, Json] | None = None
     trained: int = 0
     spared: frozenset[str] = frozenset()
-    judge: Judge | None = None
+    judge: Panel | None = None
     warned: bool = False
 
     def use(self, sweep: Sweep | None) -> None:
@@ -90,7 +92,9 @@ class GateSession:
             UsageProblem: nobody offers a sweep, it has no points, or one is called like another model.
         """
         if sweep is None:
-            raise UsageProblem("--sweep: nothing here trains; implement pytest_tunegate_sweep in the top conftest.py")
+            raise UsageProblem(
+                "--sweep: nothing here trains; name trainers.plugin in pytest_plugins of the top conftest.py"
+            )
         if not sweep.names:
             asked = " ".join(self.options.sweep)
             raise UsageProblem(f"--sweep {asked}: holds no points; a sweep needs at least one")
@@ -128,9 +132,10 @@ class GateSession:
             measured = [suite for suite in chosen if requested(getattr(suite, "judge_spec", None))]
             followed = plan_trajectory(given[1:], measured, self.options.train_data)
             chosen += followed.suites
-        planned = tuple(plan_suite(suite, self.options.limit) for suite in chosen)
+        extend = self.options.on_inconclusive == "extend"
+        planned = tuple(plan_suite(suite, self.options.limit, extend=extend) for suite in chosen)
         short = [
-            f"--limit: {len(suite.examples)} of {suite.full} rows of suite {suite.name!r}"
+            f"--limit: {len(suite.examples)} of {suite.full} rows of suite {suite.name!r}{lifted(suite)}"
             for suite in planned
             if not suite.whole
         ]
@@ -155,15 +160,18 @@ class GateSession:
         """Open store and run directory; from here on only a receipt makes the run count.
 
         Raises:
-            UsageProblem: one of them cannot be used.
+            UsageProblem: one of them cannot be used, or its disk has no room for what may be written.
             JudgeProblem: the judge cannot be asked, so that nothing else needs to be loaded.
         """
         assert self.plan is not None
         for planned in self.plan.suites if self.judge else ():
             if isinstance(planned.suite, JudgeSuite) and self.judge:
                 self.judge.prepare(planned.suite.rubric)
-        store = Store(self.options.store)
-        run = RunDirectory.open(self.options.run_dir or new_run_path(RUNS), self.plan, command)
+        store, started = Store(self.options.store), time.time()
+        place = self.options.run_dir or new_run_path(RUNS)
+        needs = {place: run_bytes(self.plan), self.options.store: store_bytes(self.plan)}
+        refuse_full_disk(needs, "free some space, or give --run-dir and --store on another disk")
+        run = RunDirectory.open(place, self.plan, command)
         points = {point.name for point in self.plan.points}
 
         def prepare(name: str) -> None:
@@ -172,6 +180,8 @@ class GateSession:
                 self.trained += self.sweep.train(name, screen)
 
         self.evaluator = Evaluator(self.plan, run, store, lambda: make_backend(self.options), prepare, progress)
+        if self.options.fresh_base:
+            self.evaluator.base_since = run.created if run.resumed else started
         return run.path
 
     def _warn(self, screen: Screen) -> None:
@@ -225,6 +235,8 @@ class GateSession:
         if self.plan.ranking:
             choice = self.plan.ranking.choose(evaluator.results)
             verdicts = self._settled(verdicts, self.plan.ranking, choice)
+            if choice.winner is not None:
+                evaluator.number(self.plan.ranking.suite, choice.winner)
         outcome = aggregate(verdicts)
         document: dict[str, Json] = {
             "schema_version": SCHEMA_VERSION,
@@ -236,6 +248,8 @@ class GateSession:
             "results": self._results(evaluator),
             "verdicts": [verdict_json(item.node, final) for item, final in zip(self.plan.items, verdicts, strict=True)],
             "aa": self._noise(evaluator),
+            "numbers": {suite: dict(models) for suite, models in evaluator.numbers.items()},
+            "store": {"damaged": len(evaluator.store.damaged)},
             "trained": self.trained,
             "prompting": beyond_prompts(
                 self.plan.ways,
@@ -246,7 +260,7 @@ class GateSession:
             "trajectory": self._followed(evaluator),
             "judge": examined({each.name: each.judge for each in self.plan.suites}, evaluator.results, self.plan.ways),
         }
-        document["receipt"] = _receipt(evaluator, document["aa"])
+        document["receipt"] = _receipt(evaluator, document)
         run.finish(document)
         evaluator.store.close()
         self.finished = document
@@ -341,8 +355,8 @@ class GateSession:
         return shown(replace(missing, advisory=advisory), planned.suite.gates)
 
 
-def _receipt(evaluator: Evaluator, aa: Json) -> dict[str, Json]:
-    """What must still be true of the files when somebody verifies the run."""
+def _receipt(evaluator: Evaluator, run: Mapping[str, Json]) -> dict[str, Json]:
+    """What must still be true of the files, and of what only the store knew, when somebody verifies the run."""
     records: dict[str, Json] = {f"{RECORDS}/{name}": asdict(file) for name, file in sorted(evaluator.records.items())}
     heard: dict[str, Json] = {
         f"{JUDGEMENTS}/{name}": asdict(file) for name, file in sorted(evaluator.judgements.items())
@@ -350,7 +364,8 @@ def _receipt(evaluator: Evaluator, aa: Json) -> dict[str, Json]:
     return {
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "plan_sha256": sha256((evaluator.run.path / PLAN_FILE).read_bytes()),
-        "aa_sha256": digest(aa),
+        "aa_sha256": digest(run["aa"]),
+        "numbers_sha256": digest(run["numbers"]),
         "records": records,
         "judgements": heard,
     }
@@ -360,6 +375,12 @@ def items_of(suite: Measurable, candidates: int) -> list[Gate | str]:
     """What is decided on `suite`: all its gates for candidates, without any the absolute ones, or `measured`."""
     gates: list[Gate | str] = [gate for gate in suite.gates if candidates or gate.absolute]
     return gates or [MEASURED]
+
+
+def lifted(planned: PlannedSuite) -> str:
+    """What `--limit` also lifts: how many rows the base must pass, which a slice of the pool cannot have."""
+    keep = planned.suite.keep
+    return f"; that the base passes {keep.at_least} of them is not required" if keep else ""
 
 
 def gate_of(suite: Measurable, text: str) -> Gate | None:
