@@ -26,6 +26,9 @@ USAGE, INVALID, BUDGET = 4, 11, 12
 RunDir = Annotated[
     Path, typer.Argument(metavar="RUN_DIR", help="A run directory, such as runs/20260101-120000-a1b2c3.")
 ]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", callback=writable, help="Write everything there too, as JSON.")
+]
 
 app = typer.Typer(
     add_completion=False,
@@ -37,7 +40,7 @@ app = typer.Typer(
 )
 
 
-for command in (init, doctor, verify, runs, show, compare, summary, history, comment, speed):
+for command in (init, doctor, runs, show, speed, verify, compare, summary, comment, history):
     app.command()(command)
 
 
@@ -47,11 +50,17 @@ def root() -> None:
 
 
 @app.command()
-def report(run_dir: RunDir) -> None:
-    """Rebuild report.html of a finished run from its files alone; needs neither model nor torch."""
+def report(
+    run_dir: RunDir,
+    embed_budget: Annotated[
+        str, typer.Option(metavar="SIZE", help="How much of the page texts of examples may take, such as 500kB or 8MB.")
+    ] = "8MB",
+) -> None:
+    """Rebuild report.html of a finished run from its files alone; texts beyond the budget go to records.parquet."""
+    from reports.browser.embedded import budget
     from reports.html import write_report
 
-    typer.echo(write_report(run_dir))
+    typer.echo(write_report(run_dir, budget=budget(embed_budget)))
 
 
 @app.command()
@@ -77,9 +86,7 @@ def card(
 def compare_sweeps(
     first: Annotated[Path, typer.Argument(metavar="RUN_A", help="Run directory of a sweep, on a small base perhaps.")],
     second: Annotated[Path, typer.Argument(metavar="RUN_B", help="Run directory of the same sweep on another base.")],
-    json_file: Annotated[
-        Path | None, typer.Option("--json", callback=writable, help="Write the comparison there too, as JSON.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Say whether two bases rank the points of a sweep alike, so that tuning on the small one tells about the other.
 
@@ -98,9 +105,7 @@ def compare_sweeps(
 def plan(
     config: Annotated[Path, typer.Argument(help="TOML file of a training run; `model` and `[lora]` are enough.")],
     gpu_memory: Annotated[str, typer.Option(help="Memory of one GPU, such as 16GiB; exit code 1 if exceeded.")] = "",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", callback=writable, help="Write the plan there too, as JSON.")
-    ] = None,
+    json_file: JsonFile = None,
     price_per_hour: Annotated[float | None, typer.Option(min=0, help="Price of the machine, any currency.")] = None,
     tokens_per_second: Annotated[
         float | None, typer.Option(min=1e-3, help="Measured on that machine; projected from one H200 unless given.")
@@ -133,9 +138,7 @@ def audit(  # noqa: PLR0913  # one parameter for each option
         list[Path] | None,
         typer.Option(help="Folder of suites, suite file, or rows of another split, that must stay unseen; repeat it."),
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", callback=writable, help="Write everything there, as JSON.")
-    ] = None,
+    json_file: JsonFile = None,
     html_file: Annotated[
         Path | None, typer.Option("--html", callback=writable, help="Write a page with pictures there.")
     ] = None,
@@ -218,9 +221,7 @@ def calibrate_judge(  # noqa: PLR0913, PLR0917  # one parameter for each option
     judge_calls: Annotated[int | None, typer.Option(min=1, help="Most requests to an endpoint.")] = None,
     judge_budget: Annotated[float | None, typer.Option(min=1e-9, help="Most money to spend.")] = None,
     judge_prices: Annotated[Path | None, typer.Option(help="TOML file of prices for a million tokens.")] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", callback=writable, help="Write all figures there too, as JSON.")
-    ] = None,
+    json_file: JsonFile = None,
     reasons: Annotated[bool, typer.Option(help="--no-reasons asks as a --second-judge is asked.")] = True,  # noqa: FBT002
 ) -> None:
     """Measure how far a judge agrees with labels, and keep that under its fingerprint: only then may it gate.
@@ -263,9 +264,7 @@ def power(
     ] = None,
     run_dir: Annotated[Path | None, typer.Option(help="A finished run: take what it measured, gate by gate.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Plan only so many rows of each suite.")] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", callback=writable, help="Write the table there too, as JSON.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Say what the gates of your suites can show with their rows, before anything is measured.
 
@@ -287,9 +286,7 @@ def power(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def aa(
     context: typer.Context,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", callback=writable, help="Write the findings there too, as JSON.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Measure the base against itself: tunegate aa suites/ --model BASE, with any option of `pytest suites/`.
 

@@ -63,6 +63,8 @@ def verify(
         typer.echo(
             f"NOTE {name}: scores are taken as recorded; likelihoods and judges leave no answer to score", err=True
         )
+    for line in found.unchecked:
+        typer.echo(f"UNCHECKED {line}", err=True)
     for line in held.faults:
         typer.echo(f"DISAGREES {line}", err=True)
     if found.partial and not allow_partial:

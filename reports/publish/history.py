@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from harness.atomic import write_atomically
 from harness.errors import UsageProblem
-from reports.figures import CANDIDATE, MUTED, draw
+from reports.charts.canvas import CANDIDATE, MUTED, draw
 from reports.html import render_template
 from reports.load import load
 from reports.publish.gate_file import MOST_BYTES, BadGateFile, GateFile, GateLine, read_gate_file
