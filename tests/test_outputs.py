@@ -17,6 +17,7 @@ WORDS = {
     "power --json": ["suites", "--json"],
     "aa --json": ["suites", "--json"],
     "compare --json": ["a", "b", "--json"],
+    "runs --json": ["runs", "--json"],
     "history --out": ["runs", "--out"],
     "compare-sweeps --json": ["a", "b", "--json"],
     "calibrate-judge --json": ["--judge", "embedded", "--labels", "labels.jsonl", "--json"],
