@@ -26,6 +26,7 @@ __all__ = ["Checkout", "Held", "hold_against", "policy"]
 
 _ROWS, _GATES = ("full", "examples", "looks", "keep"), ("gates",)
 _SPEC = ("version", "metrics", "chance")
+_JUDGES = ("asked", "second")
 _ELSEWHERE = ("data", "mmlu_dir", "mmlu_revision", "mmlu_fewshot", "judge_questions")
 """Options of a run that put other rows into a suite than its file names."""
 
@@ -111,9 +112,9 @@ def _as_asked(suite: Measurable, plan: Document, planned: Document) -> Measurabl
     sit: Callable[..., Measurable] | None = getattr(suite, "judged", None)
     if sit is None or planned["judge"] is None:
         return suite
-    asked = planned["judge"]["asked"]
-    judge = SimpleNamespace(name=asked) if asked else None
-    return sit(judge, questions=plan["options"]["judge_questions"])
+    first, second = (SimpleNamespace(name=name) if name else None for name in map(planned["judge"].get, _JUDGES))
+    panel = SimpleNamespace(judge=first, second=second) if first else None
+    return sit(panel, questions=plan["options"]["judge_questions"])
 
 
 def _unequal(planned: Document, here: Document) -> Iterator[str]:

@@ -220,3 +220,14 @@ def test_holding_a_run_against_a_checkout_needs_no_torch(repo):
     )
     assert done.returncode == 0, done.stderr
     assert not {"torch", "transformers", "peft", "lm_eval"} & set(done.stdout.split())
+
+
+def test_what_could_not_be_checked_is_told_beside_the_outcome(repo, monkeypatch, capsys):
+    """A suite whose rows are not here is named on stderr; the outcome stays what the records give."""
+    _, run_dir = repo
+    known = verify(run_dir)
+    monkeypatch.setattr("harness.verify.verify", lambda _: replace(known, unchecked=("asks: its rows are not here",)))
+    monkeypatch.setattr(sys, "argv", ["tunegate", "verify", str(run_dir)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert (ended.value.code, capsys.readouterr().err) == (0, "UNCHECKED asks: its rows are not here\n")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from harness.errors import UsageProblem
+from harness.outputs import writable
 
 __all__ = ["comment", "history", "summary"]
 
@@ -73,7 +74,9 @@ def history(
     places: Annotated[
         list[Path], typer.Argument(metavar="PLACE...", help="Run directories, folders of them, or gate.json files.")
     ],
-    out: Annotated[Path, typer.Option(help="The page; an older one is replaced.")] = Path("index.html"),
+    out: Annotated[Path, typer.Option(callback=writable, help="The page; an older one is replaced.")] = Path(
+        "index.html"
+    ),
 ) -> None:
     """Write an index of runs with the trend of every gate: one page, numbers and names only, no request leaves it.
 

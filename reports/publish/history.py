@@ -63,7 +63,6 @@ def write_history(places: Sequence[Path], out: Path) -> int:
     found = entries(places, out.resolve().parent)
     page = render_template("history.html.j2", entries=found[::-1], trends=trends([each.run for each in found]))
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(out, page.encode())
     except OSError as error:
         raise UsageProblem(f"--out {out}: cannot be written ({error.strerror}); give another path") from error

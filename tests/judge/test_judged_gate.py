@@ -11,6 +11,7 @@ import scipy.optimize
 import scipy.stats  # noqa: F401
 import statsmodels.regression.linear_model  # noqa: F401
 
+from harness.checkout import Checkout, hold_against
 from harness.runs import sha256
 from harness.types import Outcome
 from harness.verify import verify
@@ -106,6 +107,8 @@ def test_a_calibrated_judge_decides_and_verify_agrees_without_the_store(repo, py
     shutil.rmtree(repo / ".tunegate")
     found = verify(repo / "run")
     assert (found.outcome.value, found.disagreements) == (said, ())
+    held = hold_against(repo / "run", Checkout((repo / "suites",)))
+    assert (held.faults, held.believed) == ((), ("judged",))
 
 
 EDITS = [
