@@ -3,26 +3,31 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from harness.doctor_command import doctor
-from harness.errors import BadRunDirectory, BudgetSpent, HarnessError, JudgeProblem, NotMeasured
+from harness.errors import BudgetSpent, HarnessError, JudgeProblem, NotMeasured
 from harness.init_command import init
 from harness.outputs import writable, write_output
 from harness.panels import EPILOG, arrange
 from harness.regression_command import regression
 from harness.speed_command import speed
+from harness.verify_command import verify
+from reports.beside.commands import compare
 from reports.commands import runs, show
+from reports.publish.commands import comment, history, summary
 from reports.sheet.commands import sheet
 
 __all__ = ["main"]
 
-EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 10, "INVALID": 11}
-USAGE, BUDGET = 4, 12
+USAGE, INVALID, BUDGET = 4, 11, 12
 RunDir = Annotated[
     Path, typer.Argument(metavar="RUN_DIR", help="A run directory, such as runs/20260101-120000-a1b2c3.")
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", callback=writable, help="Write everything there too, as JSON.")
 ]
 
 app = typer.Typer(
@@ -35,7 +40,7 @@ app = typer.Typer(
 )
 
 
-for command in (init, doctor, runs, show, speed):
+for command in (init, doctor, runs, show, speed, verify, compare, summary, comment, history):
     app.command()(command)
 
 
@@ -45,52 +50,17 @@ def root() -> None:
 
 
 @app.command()
-def verify(
+def report(
     run_dir: RunDir,
-    allow_partial: Annotated[  # noqa: FBT002  # a flag of the command line
-        bool, typer.Option("--allow-partial", help="Accept a run that left rows or gates out (--limit, -k, --lf).")
-    ] = False,
-    on_inconclusive: Annotated[
-        Literal["fail", "warn"], typer.Option(help="Whether INCONCLUSIVE ends with 10 (fail) or is only said (warn).")
-    ] = "fail",
+    embed_budget: Annotated[
+        str, typer.Option(metavar="SIZE", help="How much of the page texts of examples may take, such as 500kB or 8MB.")
+    ] = "8MB",
 ) -> None:
-    """Recompute every verdict of a finished run from its records, and say whether run.json is right.
-
-    Exits with the run's own code when everything agrees: 0 PASS, 1 FAIL, 10 INCONCLUSIVE, 11 INVALID.
-    Exits 11 when anything disagrees, when the receipt is missing, or when the run is partial without --allow-partial.
-    Needs neither model nor torch; CI trusts this, not pytest's exit code alone.
-    """
-    from harness.verify import verify as recompute
-
-    try:
-        found = recompute(run_dir)
-    except BadRunDirectory as error:
-        typer.echo(f"tunegate: {error}", err=True)
-        raise typer.Exit(EXIT_CODES["INVALID"]) from None
-    for line in found.disagreements:
-        typer.echo(f"DISAGREES {line}", err=True)
-    for line in found.unchecked:
-        typer.echo(f"UNCHECKED {line}", err=True)
-    if found.partial and not allow_partial:
-        typer.echo(
-            f"REFUSED {run_dir}: partial run, it left rows or gates out; repeat it whole or add --allow-partial",
-            err=True,
-        )
-        raise typer.Exit(EXIT_CODES["INVALID"])
-    partial = " (partial)" if found.partial else ""
-    typer.echo(f"{'REJECTED' if found.disagreements else 'verified'}: {found.outcome}{partial} {run_dir}")
-    if found.outcome == "INCONCLUSIVE" and on_inconclusive == "warn":
-        typer.echo("WARNING: not shown to pass; accepted by --on-inconclusive warn", err=True)
-        raise typer.Exit(0)
-    raise typer.Exit(EXIT_CODES[found.outcome])
-
-
-@app.command()
-def report(run_dir: RunDir) -> None:
-    """Rebuild report.html of a finished run from its files alone; needs neither model nor torch."""
+    """Rebuild report.html of a finished run from its files alone; texts beyond the budget go to records.parquet."""
+    from reports.browser.embedded import budget
     from reports.html import write_report
 
-    typer.echo(write_report(run_dir))
+    typer.echo(write_report(run_dir, budget=budget(embed_budget)))
 
 
 @app.command()
@@ -116,9 +86,7 @@ def card(
 def compare_sweeps(
     first: Annotated[Path, typer.Argument(metavar="RUN_A", help="Run directory of a sweep, on a small base perhaps.")],
     second: Annotated[Path, typer.Argument(metavar="RUN_B", help="Run directory of the same sweep on another base.")],
-    json_file: Annotated[
-        Path | None, typer.Option("--json", callback=writable, help="Write the comparison there too, as JSON.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Say whether two bases rank the points of a sweep alike, so that tuning on the small one tells about the other.
 
@@ -137,9 +105,7 @@ def compare_sweeps(
 def plan(
     config: Annotated[Path, typer.Argument(help="TOML file of a training run; `model` and `[lora]` are enough.")],
     gpu_memory: Annotated[str, typer.Option(help="Memory of one GPU, such as 16GiB; exit code 1 if exceeded.")] = "",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", callback=writable, help="Write the plan there too, as JSON.")
-    ] = None,
+    json_file: JsonFile = None,
     price_per_hour: Annotated[float | None, typer.Option(min=0, help="Price of the machine, any currency.")] = None,
     tokens_per_second: Annotated[
         float | None, typer.Option(min=1e-3, help="Measured on that machine; projected from one H200 unless given.")
@@ -172,9 +138,7 @@ def audit(  # noqa: PLR0913  # one parameter for each option
         list[Path] | None,
         typer.Option(help="Folder of suites, suite file, or rows of another split, that must stay unseen; repeat it."),
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", callback=writable, help="Write everything there, as JSON.")
-    ] = None,
+    json_file: JsonFile = None,
     html_file: Annotated[
         Path | None, typer.Option("--html", callback=writable, help="Write a page with pictures there.")
     ] = None,
@@ -257,9 +221,7 @@ def calibrate_judge(  # noqa: PLR0913, PLR0917  # one parameter for each option
     judge_calls: Annotated[int | None, typer.Option(min=1, help="Most requests to an endpoint.")] = None,
     judge_budget: Annotated[float | None, typer.Option(min=1e-9, help="Most money to spend.")] = None,
     judge_prices: Annotated[Path | None, typer.Option(help="TOML file of prices for a million tokens.")] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", callback=writable, help="Write all figures there too, as JSON.")
-    ] = None,
+    json_file: JsonFile = None,
     reasons: Annotated[bool, typer.Option(help="--no-reasons asks as a --second-judge is asked.")] = True,  # noqa: FBT002
 ) -> None:
     """Measure how far a judge agrees with labels, and keep that under its fingerprint: only then may it gate.
@@ -276,7 +238,7 @@ def calibrate_judge(  # noqa: PLR0913, PLR0917  # one parameter for each option
         found, rubric = calibrate_from_files(settings, labels, suite, store)
     except (BudgetSpent, JudgeProblem, NotMeasured) as error:
         typer.echo(f"tunegate: {error}", err=True)
-        raise typer.Exit(BUDGET if isinstance(error, BudgetSpent) else EXIT_CODES["INVALID"]) from None
+        raise typer.Exit(BUDGET if isinstance(error, BudgetSpent) else INVALID) from None
     if json_file is not None:
         write_json(found, json_file)
     typer.echo(as_text(found, rubric))
@@ -302,9 +264,7 @@ def power(
     ] = None,
     run_dir: Annotated[Path | None, typer.Option(help="A finished run: take what it measured, gate by gate.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Plan only so many rows of each suite.")] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", callback=writable, help="Write the table there too, as JSON.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Say what the gates of your suites can show with their rows, before anything is measured.
 
@@ -326,9 +286,7 @@ def power(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def aa(
     context: typer.Context,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", callback=writable, help="Write the findings there too, as JSON.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Measure the base against itself: tunegate aa suites/ --model BASE, with any option of `pytest suites/`.
 

@@ -21,6 +21,7 @@ from harness.converters import (
 )
 from harness.errors import UsageProblem
 from harness.judge.options import add_judge_options
+from harness.option_groups import GROUPS, group_of
 from harness.prompting import REFERENCE, prompted_models
 from harness.types import Json, ModelRef
 
@@ -32,17 +33,6 @@ __all__ = ["BASE_NAME", "QUANTIZATIONS", "Options", "add_options", "make_backend
 BASE_NAME = "base"
 LISTS = ("adapter", "sweep", "prompting", "data", "lm_eval")
 """Options that hold several values."""
-GROUPS = {
-    "models": ("model", "adapter", "base", "checkpoints", "reference", "dtype", "quantization"),
-    "measuring": (
-        *("prompting", "data", "lm-eval", "mmlu-dir", "mmlu-revision", "mmlu-fewshot"),
-        *("limit", "batch-size", "backend", "device", "store"),
-    ),
-    "sweep": ("sweep", "train-config", "train-data", "rank-by"),
-    "judge": ("judge",),
-    "outcome and report": ("on-inconclusive", "run-dir"),
-}
-"""Groups in which `--help` shows the options, in this order; what begins with a name that is listed goes with it."""
 NEEDED = {
     "checkpoints": ("adapter",),
     "train_config": ("sweep",),
@@ -114,7 +104,7 @@ def add_options(parser: "pytest.Parser") -> None:
     groups = {title: parser.getgroup(f"tunegate {title}", f"tunegate: {title}") for title in GROUPS}
 
     def add(name: str, **settings: object) -> None:
-        group = groups[_group_of(name)]
+        group = groups[group_of(name)]
         group.addoption(f"--{name}", dest=f"tunegate_{name.replace('-', '_')}", **settings)
 
     add(
@@ -319,12 +309,6 @@ def make_backend(options: Options) -> Backend:
     from harness.backends.endpoint import Beside, EndpointBackend
 
     return Beside(backend, EndpointBackend())
-
-
-def _group_of(name: str) -> str:
-    """The group that lists an option, or else the first word of its name; `measuring` for what none lists."""
-    words = (name, name.partition("-")[0])
-    return next((title for word in words for title, names in GROUPS.items() if word in names), "measuring")
 
 
 def _near_backend(options: Options) -> Backend:

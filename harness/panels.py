@@ -17,7 +17,8 @@ PANELS = {
         "report",
         "card",
     ),
-    "Look at runs": ("runs", "show", "compare", "compare-sweeps", "summary", "speed"),
+    "Look at runs": ("runs", "show", "compare", "compare-sweeps", "speed"),
+    "Publish runs": ("summary", "comment", "history"),
     "Know what a gate can tell": ("power", "aa", "regression"),
     "Judges and people": ("calibrate-judge", "sheet"),
 }

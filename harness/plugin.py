@@ -10,7 +10,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,13 +21,14 @@ from harness.errors import BudgetSpent, CannotWrite, HarnessError, JudgeProblem,
 from harness.gates import Gate
 from harness.judge.options import read_judges
 from harness.judge_suite import judge_header
+from harness.junit import properties
 from harness.lm_eval_task import LmEvalTasks
 from harness.options import Options, add_options
-from harness.outside import Outside
 from harness.plan import Item
 from harness.progress import TerminalProgress
 from harness.session import GateOf, GateSession, items_of
-from harness.suite import Measurable, Suite
+from harness.suite import Measurable
+from harness.suite_files import configured
 from harness.sweeps import Sweep
 from harness.types import Outcome, Verdict
 
@@ -93,7 +93,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
     state = collector.config.stash[STATE]
     options = state.gates.options
     if name == "suite" and isinstance(obj, Measurable):
-        state.suites[collector.nodeid] = (state.gates.judged(_configured(obj, options)),)
+        state.suites[collector.nodeid] = (state.gates.judged(configured(obj, options.spec())),)
     elif name == "suites" and isinstance(obj, LmEvalTasks):
         try:
             state.suites[collector.nodeid] = obj.asked(options.lm_eval, dict(options.data))
@@ -214,7 +214,7 @@ def check(request: pytest.FixtureRequest, candidate: str) -> Callable[[Gate | st
                 f"{node.nodeid}: check got {gate}, this item is {verdict.gate}; pass on the fixture `gate`"
             )
         state.gates.verdicts[node.nodeid] = verdict
-        node.user_properties += _properties(verdict, state.gates)
+        node.user_properties += properties(verdict, state.gates.plan, state.gates.measured)
         if verdict.outcome is not Outcome.PASS and not verdict.advisory:
             pytest.fail(f"{verdict.outcome}: {verdict.reason}", pytrace=False)
         return verdict
@@ -299,18 +299,6 @@ def _ending(gates: GateSession) -> Iterator[None]:
         pytest.exit(str(error), returncode=EXIT_CODES[Outcome.INVALID])
 
 
-def _configured(suite: Measurable, options: Options) -> Measurable:
-    """Suites that run through lm-eval, or on data from outside, take their rows from where the options say."""
-    told = dict(options.data)
-    if isinstance(suite, Suite) and isinstance(suite.examples, Outside) and suite.examples.name in told:
-        source = replace(suite.examples, path=Path(told[suite.examples.name]))
-        return replace(suite, examples=source)
-    configured: Callable[..., Measurable] | None = getattr(suite, "configured", None)
-    if configured is None:
-        return suite
-    return configured(mmlu_dir=options.mmlu_dir, mmlu_revision=options.mmlu_revision, fewshot=options.mmlu_fewshot)
-
-
 def _is_gate(item: pytest.Function) -> bool:
     return "check" in item.fixturenames and hasattr(item, "callspec")
 
@@ -342,23 +330,3 @@ def _narrowing(config: pytest.Config) -> list[str]:
 
 def _interrupted(number: int, frame: object) -> NoReturn:  # noqa: ARG001  # signal's signature
     raise KeyboardInterrupt
-
-
-def _properties(verdict: Verdict, gates: GateSession) -> list[tuple[str, object]]:
-    """What JUnit readers get to see of an item."""
-    seen = verdict.observed
-    values: dict[str, object] = {
-        "suite": verdict.suite,
-        "metric": verdict.metric,
-        "gate": verdict.gate,
-        "base": gates.plan.models[0].name if gates.plan else "",
-        "candidate": verdict.model,
-        "n": verdict.n,
-        "observed": seen.value if seen else None,
-        "low": seen.low if seen else None,
-        "high": seen.high if seen else None,
-        "required": verdict.required,
-        "outcome": verdict.outcome.value,
-        "advisory": verdict.advisory,
-    }
-    return [(name, "" if value is None else str(value)) for name, value in values.items()]

@@ -32,7 +32,7 @@ from harness.store import Store
 from harness.suite import Measurable
 from harness.sweeps import Choice, Point, Ranking, Screen, Sweep
 from harness.trajectory import plan_trajectory
-from harness.types import Json, Outcome, Verdict
+from harness.types import Json, Outcome, SuiteResult, Verdict
 
 __all__ = ["GateOf", "GateSession", "items_of"]
 
@@ -213,6 +213,11 @@ class GateSession:
             if item.node == node:
                 return item
         raise UsageProblem(f"{node}: is not in the plan; `check` belongs in a test that takes gate and check")
+
+    @property
+    def measured(self) -> Mapping[tuple[str, str], SuiteResult]:
+        """What has been measured so far, by suite and model."""
+        return self.evaluator.results if self.evaluator else {}
 
     @property
     def undecided(self) -> frozenset[str]:

@@ -121,6 +121,12 @@ class Run:
         return tuple(each for each in self.models[1:] if not each.prompting and each.name not in self.unjudged)
 
     @property
+    def foremost(self) -> ModelRef:
+        """The model that a reader came for: the winner of a sweep, else the first candidate, else the base."""
+        winner = self.sweep.winner if self.sweep else None
+        return next((each for each in self.candidates if each.name == winner), (*self.candidates, self.base)[0])
+
+    @property
     def unjudged(self) -> frozenset[str]:
         """Names of the checkpoints that stand beside an adapter."""
         return self.trajectory.unjudged if self.trajectory else frozenset()

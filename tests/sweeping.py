@@ -78,9 +78,7 @@ class FakeSweep:
         rate |= {key: value for key, value in _settings(more).items() if key != "cut"}
         where = "base" if name.startswith("full") else "adapter"
         model = replace(base, name=name, **{where: str(self._folder(name))})
-        derived = (
-            {"lora.rank": len(base.base)} if size and not more else {}
-        )  # as ranks that are matched differ from base to base
+        derived = {"lora.rank": len(base.base)} if size and not more else {}  # as matched ranks differ between bases
         return Point(name, model, rate | derived, job=name, parameters=int(size) if size else None, given=rate)
 
 
