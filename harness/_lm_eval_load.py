@@ -5,16 +5,17 @@ renders without a sandbox. From outside of its package the first two are refused
 """
 
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
 from inspect import getsource, isfunction
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from harness._lm_eval_names import packaged
+from harness._lm_eval_rows import Asked, asked_rows, local_rows
+from harness._lm_eval_written import Decoding, decoding, written_metrics
 from harness.errors import BadExamples, BadSpec
 from harness.fingerprint import digest
 from harness.quiet import quiet
@@ -22,16 +23,13 @@ from harness.quiet import quiet
 __all__ = ["METRICS", "Loaded", "load", "sandboxed"]
 
 METRICS = ("acc", "acc_norm")
-"""What can be gated: 0 or 1 for each row."""
-_ID_LENGTH = 16
-_NAME = r"[\"']?([\w.+/-]+)[\"']?"
-_TASK = re.compile(rf"^[\"']?task[\"']?:[ \t]*{_NAME}[ \t]*$", re.MULTILINE)
-_GROUP = re.compile(rf"^[\"']?(?:group|tag)[\"']?:[ \t]*{_NAME}[ \t]*$", re.MULTILINE)
-_TAGS = re.compile(r"^[\"']?(?:group|tag)[\"']?:[ \t]*\n((?:[ \t]*-.*\n)+)", re.MULTILINE)
-_ITEM = re.compile(rf"-[ \t]*{_NAME}")
+"""What can be gated where likelihoods are compared: 0 or 1 for each row."""
+_SEED = 1234
+"""lm-eval's own for drawing worked examples."""
 _ELSEWHERE = frozenset({"custom_dataset", "dataset_kwargs", "dataset_path", "fewshot_config", "metadata"})
 """Settings that say where rows come from, or repeat others as objects."""
-_KINDS = ("multiple_choice", "loglikelihood")
+_CHOSEN = ("multiple_choice", "loglikelihood")
+_WRITTEN = "generate_until"
 _KEYS = frozenset(
     {
         "dataset_kwargs", "dataset_name", "dataset_path", "description", "doc_to_choice", "doc_to_target",
@@ -42,15 +40,6 @@ _KEYS = frozenset(
 """What a task file from outside may say."""
 
 
-class Asked(NamedTuple):
-    """A row as a reader sees it: its question without worked examples, the right answer, and what it is chosen from."""
-
-    id: str
-    question: str
-    target: str
-    options: tuple[str, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A task and its rows.
@@ -59,7 +48,9 @@ class Loaded:
         task: lm-eval's object.
         name: what lm-eval calls it.
         rows: to measure, in lm-eval's order; `options` is empty where nothing is chosen.
-        metrics: those of `METRICS` that the task scores, in its order, at least one.
+        metrics: what can be gated, in the task's order, at least one; with its filter where answers are filtered.
+        decoding: of answers that are written; None where likelihoods are compared.
+        shots: worked examples before each question.
         prompt: digest of everything that decides what is asked.
         outside: whether it came from a file, and its templates run in a sandbox.
     """
@@ -68,8 +59,15 @@ class Loaded:
     name: str
     rows: tuple[Asked, ...]
     metrics: tuple[str, ...]
+    decoding: Decoding | None
+    shots: int
     prompt: str
     outside: bool
+
+    def reseed(self) -> None:
+        """Have worked examples drawn as at the start, so that every model is shown the same."""
+        if hasattr(self.task, "set_fewshot_seed"):
+            self.task.set_fewshot_seed(seed=_SEED)
 
 
 @lru_cache(maxsize=32)
@@ -84,29 +82,53 @@ def load(task: str, data: str | None = None) -> Loaded:
     outside = path.suffix in (".yaml", ".yml")
     spec: dict[str, Any] = _read(path) if outside else {}
     if data is not None:
-        spec |= _local(Path(data))
+        spec |= local_rows(Path(data))
     with quiet(), sandboxed(outside):
         found = _build(spec, named=not outside, task=task)
-        if data is not None and (found.config.num_fewshot or 0) > 0:
-            raise BadSpec(f"--lm-eval {task}: shows worked examples of another split, which --data does not have")
-        if not found.has_test_docs() and not found.has_validation_docs():
-            raise BadSpec(f"--lm-eval {task}: has neither test nor validation rows")
-        if hasattr(found, "set_fewshot_seed"):
-            found.set_fewshot_seed(seed=1234)
-        named = [entry["metric"] for entry in found.config.metric_list or ()]
+        _refuse_without_rows(found, task, data)
+        rows = tuple(asked_rows(found, task))
+        if not rows:
+            raise BadExamples(f"--lm-eval {task}: has no rows; check its data")
+        decoded = decoding(found, task) if found.OUTPUT_TYPE == _WRITTEN else None
         loaded = Loaded(
             task=found,
             name=str(found.task_name),
-            rows=tuple(_rows(found, task)),
-            metrics=tuple(name for name in named if name in METRICS),
-            prompt=digest({key: _plain(value) for key, value in vars(found.config).items() if key not in _ELSEWHERE}),
+            rows=rows,
+            metrics=written_metrics(found, task, [row.target for row in rows]) if decoded else _compared(found, task),
+            decoding=decoded,
+            shots=found.config.num_fewshot or 0,
+            prompt=_prompt(found),
             outside=outside,
         )
-    if not loaded.rows:
-        raise BadExamples(f"--lm-eval {task}: has no rows; check its data")
-    if not loaded.metrics:
-        raise BadSpec(f"--lm-eval {task}: scores neither {' nor '.join(METRICS)}, so that no gate can be put on it")
+        loaded.reseed()
     return loaded
+
+
+def _refuse_without_rows(task: Any, name: str, data: str | None) -> None:  # noqa: ANN401  # lm-eval declares no types
+    if not task.has_test_docs() and not task.has_validation_docs():
+        raise BadSpec(f"--lm-eval {name}: has neither test nor validation rows")
+    shown = (task.config.num_fewshot or 0) > 0 and not getattr(task.config.fewshot_config, "samples", None)
+    if data is not None and Path(data).is_file() and shown:
+        raise BadSpec(
+            f"--lm-eval {name}: shows worked examples of another split, which one file does not have; give a folder "
+            "with a .jsonl file for each split"
+        )
+
+
+def _compared(task: Any, name: str) -> tuple[str, ...]:  # noqa: ANN401  # likewise
+    """What can be gated of a task that compares likelihoods."""
+    named = tuple(entry["metric"] for entry in task.config.metric_list or () if entry["metric"] in METRICS)
+    if not named:
+        raise BadSpec(f"--lm-eval {name}: scores neither {' nor '.join(METRICS)}, so that no gate can be put on it")
+    return named
+
+
+def _prompt(task: Any) -> str:  # noqa: ANN401  # likewise
+    """Digest of what decides what is asked: the settings, and the rows that worked examples are drawn from."""
+    settings = {key: _plain(value) for key, value in vars(task.config).items() if key not in _ELSEWHERE}
+    if not task.config.num_fewshot:
+        return digest(settings)
+    return digest({**settings, "shown": [repr(sorted(doc.items())) for doc in task.fewshot_docs()]})
 
 
 @contextmanager
@@ -134,22 +156,21 @@ def sandboxed(outside: bool) -> Iterator[None]:  # noqa: FBT001  # what it depen
 def _build(spec: dict[str, Any], *, named: bool, task: str) -> Any:  # noqa: ANN401  # lm-eval declares no types
     from lm_eval.tasks import TaskManager
 
-    file = _packaged(task) if named else None
+    file = packaged(task) if named else None
     manager = TaskManager(include_defaults=False, include_path=str(file.parent) if file else None)
     factory = manager._factory  # noqa: SLF001  # the one way to give a packaged task other rows
-    kind = spec.get("output_type", "generate_until")
-    if file:
-        entry = manager.task_index[task]
-        kind = factory._load_full_config(entry, None).get("output_type", "generate_until")  # noqa: SLF001  # see above
-    if kind not in _KINDS:
-        raise BadSpec(
-            f"--lm-eval {task}: is scored as {kind}, only {' and '.join(_KINDS)} tasks are; for generated answers "
-            "write a suite with a metric of harness/metrics"
-        )
     try:
-        if file:
-            return factory.build(entry, overrides=spec, registry=manager.task_index)
-        return next(iter(manager.load([spec])["tasks"].values()))
+        if not file:
+            _refuse_kind(spec, task, (*_CHOSEN,))
+            return next(iter(manager.load([spec])["tasks"].values()))
+        entry = manager.task_index[task]
+        own = factory._load_full_config(entry, None)  # noqa: SLF001  # see above
+        _refuse_kind(own, task, (*_CHOSEN, _WRITTEN))
+        if "class" in own and spec:
+            raise BadSpec(f"--lm-eval {task}: is code of lm-eval that fetches its own rows; leave --data out")
+        return factory.build(entry, overrides=spec, registry=manager.task_index)
+    except ImportError as error:
+        raise BadSpec(f"--lm-eval {task}: needs a package that is not installed ({error})") from error
     except (OSError, RuntimeError, ValueError, LookupError, TypeError) as error:
         first = str(error).strip().partition("\n")[0][:160]
         raise BadExamples(
@@ -158,74 +179,20 @@ def _build(spec: dict[str, Any], *, named: bool, task: str) -> Any:  # noqa: ANN
         ) from error
 
 
-def _packaged(task: str) -> Path:
-    """The file that defines a task of lm-eval's own."""
-    tasks, groups = _names()
-    if task in tasks:
-        return tasks[task]
-    if task in groups:
-        raise BadSpec(f"--lm-eval {task}: is a group of tasks; name the tasks themselves")
-    near = get_close_matches(task, tasks, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "`lm-eval ls tasks` lists them"
-    raise BadSpec(f"--lm-eval {task}: lm-eval has no such task; {hint}")
-
-
-@lru_cache(maxsize=1)
-def _names() -> tuple[Mapping[str, Path], frozenset[str]]:
-    """lm-eval's own tasks with their files, and its groups and tags; its own index takes many times as long."""
-    import lm_eval.tasks
-
-    tasks: dict[str, Path] = {}
-    groups: set[str] = set()
-    for path in sorted(Path(lm_eval.tasks.__file__).parent.rglob("*.yaml")):
-        text = path.read_text(encoding="utf-8")
-        groups.update(_GROUP.findall(text), *(_ITEM.findall(block) for block in _TAGS.findall(text)))
-        if found := _TASK.search(text):
-            tasks.setdefault(found[1], path)
-    return tasks, frozenset(groups)
-
-
-def _rows(task: Any, name: str) -> Iterator[Asked]:  # noqa: ANN401  # likewise
-    for number, doc in enumerate(task.eval_docs, start=1):
-        options = tuple(map(str, task.doc_to_choice(doc))) if task.OUTPUT_TYPE == "multiple_choice" else ()
-        target = task.doc_to_target(doc)
-        if isinstance(target, int) and not isinstance(target, bool) and 0 <= target < len(options):
-            target = options[target]
-        if not isinstance(target, str) or not target.strip() or (options and target not in options):
-            raise BadExamples(
-                f"--lm-eval {name}: the right answer of row {number} is {target!r}, which is none of its options; take "
-                "data that has the answers"
-            )
-        yield Asked(digest(repr(sorted(doc.items())))[:_ID_LENGTH], str(task.doc_to_text(doc)), target.strip(), options)
+def _refuse_kind(spec: dict[str, Any], task: str, known: tuple[str, ...]) -> None:
+    if (kind := spec.get("output_type", _WRITTEN)) in known:
+        return
+    instead = (
+        "write a suite with a PerplexitySuite, as suites/more/test_perplexity.py does"
+        if kind == "loglikelihood_rolling"
+        else "for others write a suite with a metric of harness/metrics"
+    )
+    raise BadSpec(f"--lm-eval {task}: is scored as {kind}, only {', '.join(known)} tasks are; {instead}")
 
 
 def _plain(value: object) -> str:
     """A setting as text that is the same in every process: a function is its source."""
     return getsource(value) if isfunction(value) else json.dumps(value, sort_keys=True, default=repr)
-
-
-def _local(path: Path) -> dict[str, Any]:
-    """What makes lm-eval take a task's rows from a file."""
-    import datasets
-
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise BadExamples(f"{path}:{number}: not JSON ({error}); write one object a line") from error
-        if not isinstance(row, dict):
-            raise BadExamples(f"{path}:{number}: is no object; write one object a line")
-        rows.append(row)
-    if not rows:
-        raise BadExamples(f"{path}:1: holds no rows")
-    return {
-        "custom_dataset": lambda **_options: {"test": datasets.Dataset.from_list(rows)},
-        "test_split": "test",
-        "validation_split": None,
-        "training_split": None,
-        "fewshot_split": None,
-    }
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`tunegate aa`: the base against itself. Whatever differs is noise of the engine, and no gate may fail by it."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -67,14 +68,17 @@ def measure(suites: Sequence[Measurable], options: Options) -> list[SelfTest]:
         HarnessError: the model, the store or a suite cannot be used, or a row was not scored.
     """
     planned = [plan_suite(suite, options.limit) for suite in suites]
-    store, backend = Store(options.store), make_backend(options)
+    store, backend, started = Store(options.store), make_backend(options), time.time()
     try:
         base = models(options)[0]
         base = backend.identify(with_dtype(backend, base))
         engine = Engine(backend, store)
         found = []
         for each in planned:
-            once, again = (each.suite.measure(base, each.examples, replace(engine, repeat=repeat)) for repeat in (0, 1))
+            with store.reading(started if options.fresh_base else None):
+                once, again = (
+                    each.suite.measure(base, each.examples, replace(engine, repeat=repeat)) for repeat in (0, 1)
+                )
             now = datetime.now(UTC).isoformat(timespec="seconds")
             noise = tuple(noise_of(once, again, metric, now) for metric in each.suite.metric_names)
             keep_noise(store, noise_key(base, each.suite.fingerprint(each.examples), backend.policy()), noise)

@@ -2,22 +2,32 @@
 
 import subprocess
 import sys
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from harness.errors import BadRunDirectory, BudgetSpent, HarnessError, JudgeProblem, NotMeasured
+from harness.doctor_command import doctor
+from harness.errors import BudgetSpent, HarnessError, JudgeProblem, NotMeasured
+from harness.init_command import init
+from harness.outputs import writable, write_output
+from harness.panels import EPILOG, arrange
+from harness.regression_command import regression
 from harness.speed_command import speed
+from harness.verify_command import verify
+from reports.beside.commands import compare
+from reports.commands import runs, show
+from reports.publish.commands import comment, history, summary
 from reports.sheet.commands import sheet
 
 __all__ = ["main"]
 
-EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 10, "INVALID": 11}
-USAGE, BUDGET = 4, 12
+USAGE, INVALID, BUDGET = 4, 11, 12
 RunDir = Annotated[
     Path, typer.Argument(metavar="RUN_DIR", help="A run directory, such as runs/20260101-120000-a1b2c3.")
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", callback=writable, help="Write everything there too, as JSON.")
 ]
 
 app = typer.Typer(
@@ -26,54 +36,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Evaluation-first quality gate for LoRA and QLoRA fine-tunes. The gate itself is: "
     "pytest suites/ --model BASE --adapter DIR",
+    epilog=EPILOG,
 )
 
 
-app.command()(speed)
+for command in (init, doctor, runs, show, speed, verify, compare, summary, comment, history):
+    app.command()(command)
 
 
 @app.callback()
 def root() -> None:
     """Keep subcommands subcommands, even when there is only one."""
-
-
-@app.command()
-def verify(
-    run_dir: RunDir,
-    allow_partial: Annotated[  # noqa: FBT002  # a flag of the command line
-        bool, typer.Option("--allow-partial", help="Accept a run that left rows or gates out (--limit, -k, --lf).")
-    ] = False,
-    on_inconclusive: Annotated[
-        Literal["fail", "warn"], typer.Option(help="Whether INCONCLUSIVE ends with 10 (fail) or is only said (warn).")
-    ] = "fail",
-) -> None:
-    """Recompute every verdict of a finished run from its records, and say whether run.json is right.
-
-    Exits with the run's own code when everything agrees: 0 PASS, 1 FAIL, 10 INCONCLUSIVE, 11 INVALID.
-    Exits 11 when anything disagrees, when the receipt is missing, or when the run is partial without --allow-partial.
-    Needs neither model nor torch; CI trusts this, not pytest's exit code alone.
-    """
-    from harness.verify import verify as recompute
-
-    try:
-        found = recompute(run_dir)
-    except BadRunDirectory as error:
-        typer.echo(f"tunegate: {error}", err=True)
-        raise typer.Exit(EXIT_CODES["INVALID"]) from None
-    for line in found.disagreements:
-        typer.echo(f"DISAGREES {line}", err=True)
-    if found.partial and not allow_partial:
-        typer.echo(
-            f"REFUSED {run_dir}: partial run, it left rows or gates out; repeat it whole or add --allow-partial",
-            err=True,
-        )
-        raise typer.Exit(EXIT_CODES["INVALID"])
-    partial = " (partial)" if found.partial else ""
-    typer.echo(f"{'REJECTED' if found.disagreements else 'verified'}: {found.outcome}{partial} {run_dir}")
-    if found.outcome == "INCONCLUSIVE" and on_inconclusive == "warn":
-        typer.echo("WARNING: not shown to pass; accepted by --on-inconclusive warn", err=True)
-        raise typer.Exit(0)
-    raise typer.Exit(EXIT_CODES[found.outcome])
 
 
 @app.command()
@@ -94,7 +67,9 @@ def report(
 def card(
     run_dir: RunDir,
     model: Annotated[str, typer.Option(help="Candidate of the run, by the name that its report gives.")],
-    out: Annotated[Path | None, typer.Option(help="Write it there, such as README.md; printed unless given.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(callback=writable, help="Write it there, such as README.md; printed unless given.")
+    ] = None,
     name: Annotated[str, typer.Option(metavar="ORG/NAME", help="What it is called on the Hub.")] = "",
 ) -> None:
     """Make a model card for the Hub of a finished run that verifies: the verdict first, whatever it is."""
@@ -111,7 +86,7 @@ def card(
 def compare_sweeps(
     first: Annotated[Path, typer.Argument(metavar="RUN_A", help="Run directory of a sweep, on a small base perhaps.")],
     second: Annotated[Path, typer.Argument(metavar="RUN_B", help="Run directory of the same sweep on another base.")],
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the comparison there too, as JSON.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Say whether two bases rank the points of a sweep alike, so that tuning on the small one tells about the other.
 
@@ -130,7 +105,7 @@ def compare_sweeps(
 def plan(
     config: Annotated[Path, typer.Argument(help="TOML file of a training run; `model` and `[lora]` are enough.")],
     gpu_memory: Annotated[str, typer.Option(help="Memory of one GPU, such as 16GiB; exit code 1 if exceeded.")] = "",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the plan there too, as JSON.")] = None,
+    json_file: JsonFile = None,
     price_per_hour: Annotated[float | None, typer.Option(min=0, help="Price of the machine, any currency.")] = None,
     tokens_per_second: Annotated[
         float | None, typer.Option(min=1e-3, help="Measured on that machine; projected from one H200 unless given.")
@@ -163,8 +138,10 @@ def audit(  # noqa: PLR0913  # one parameter for each option
         list[Path] | None,
         typer.Option(help="Folder of suites, suite file, or rows of another split, that must stay unseen; repeat it."),
     ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything there, as JSON.")] = None,
-    html_file: Annotated[Path | None, typer.Option("--html", help="Write a page with pictures there.")] = None,
+    json_file: JsonFile = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", callback=writable, help="Write a page with pictures there.")
+    ] = None,
     model: Annotated[
         str, typer.Option("--model", "--tokenizer", help="Base: `embedded`, a folder, or a Hub id with @revision.")
     ] = "embedded",
@@ -244,7 +221,7 @@ def calibrate_judge(  # noqa: PLR0913, PLR0917  # one parameter for each option
     judge_calls: Annotated[int | None, typer.Option(min=1, help="Most requests to an endpoint.")] = None,
     judge_budget: Annotated[float | None, typer.Option(min=1e-9, help="Most money to spend.")] = None,
     judge_prices: Annotated[Path | None, typer.Option(help="TOML file of prices for a million tokens.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures there too, as JSON.")] = None,
+    json_file: JsonFile = None,
     reasons: Annotated[bool, typer.Option(help="--no-reasons asks as a --second-judge is asked.")] = True,  # noqa: FBT002
 ) -> None:
     """Measure how far a judge agrees with labels, and keep that under its fingerprint: only then may it gate.
@@ -261,60 +238,14 @@ def calibrate_judge(  # noqa: PLR0913, PLR0917  # one parameter for each option
         found, rubric = calibrate_from_files(settings, labels, suite, store)
     except (BudgetSpent, JudgeProblem, NotMeasured) as error:
         typer.echo(f"tunegate: {error}", err=True)
-        raise typer.Exit(BUDGET if isinstance(error, BudgetSpent) else EXIT_CODES["INVALID"]) from None
+        raise typer.Exit(BUDGET if isinstance(error, BudgetSpent) else INVALID) from None
     if json_file is not None:
         write_json(found, json_file)
     typer.echo(as_text(found, rubric))
 
 
-regression = typer.Typer(no_args_is_help=True, help="Pinned regression cases: what broke once must not break again.")
 app.add_typer(regression, name="regression")
 app.add_typer(sheet, name="sheet")
-PINNED_FILE = Path("suites/data/regression.pinned.jsonl")
-CasesFile = Annotated[Path, typer.Option("--file", help="The pinned cases, beside the regression suite.")]
-
-
-@regression.command()
-def add(
-    run_dir: RunDir,
-    ids: Annotated[list[str], typer.Option("--id", help="Example that broke; repeat it for several.")],
-    owner: Annotated[str, typer.Option(help="Who answers for the case.")],
-    reason: Annotated[str, typer.Option(help="Why it must not break again.")],
-    suite: Annotated[str | None, typer.Option(help="Suite of the ids, when several have them.")] = None,
-    file: CasesFile = PINNED_FILE,
-) -> None:
-    """Pin examples that the base gets right and a candidate of the run broke. Run it from the repository's top."""
-    from harness.pinning import Wanted, pin
-
-    for case in pin(run_dir, Wanted(tuple(ids), owner, reason, suite), file):
-        typer.echo(f"pinned {case.id} of {case.origin.suite}, broken by {case.origin.model}, in {file}")
-
-
-@regression.command("list")
-def list_cases(file: CasesFile = PINNED_FILE) -> None:
-    """List the pinned cases with owner, reason and waiver; an expired waiver says so."""
-    from harness.pinned import read_cases, today
-
-    for case in read_cases(file):
-        standing = case.standing(today())
-        typer.echo(f"{case.id}  {case.added}  {case.owner}: {case.reason}{f'  [{standing}]' if standing else ''}")
-    typer.echo(f"{len(read_cases(file))} pinned cases in {file}")
-
-
-@regression.command()
-def waive(
-    name: Annotated[str, typer.Option("--id", help="Pinned case that may be broken for a while.")],
-    owner: Annotated[str, typer.Option(help="Who allows it.")],
-    reason: Annotated[str, typer.Option(help="Why.")],
-    expires: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day of it, such as 2026-12-31.")],
-    file: CasesFile = PINNED_FILE,
-) -> None:
-    """Let a pinned case be broken until a date. It is counted as waived in every verdict, and counts again after."""
-    from harness.pinned import today, waiver
-    from harness.pinning import waive as allow
-
-    case = allow(file, name, waiver(owner, reason, expires.date()))
-    typer.echo(f"{case.id} {case.standing(today())}")
 
 
 @app.command()
@@ -333,7 +264,7 @@ def power(
     ] = None,
     run_dir: Annotated[Path | None, typer.Option(help="A finished run: take what it measured, gate by gate.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Plan only so many rows of each suite.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the table there too, as JSON.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Say what the gates of your suites can show with their rows, before anything is measured.
 
@@ -348,14 +279,14 @@ def power(
     measured = measured_by(run_dir) if run_dir else None
     found = power_of(read_suites(paths), Assumed(discordance, effect), measured=measured, limit=limit)
     if json_file is not None:
-        json_file.write_bytes(json_bytes(found.spec()))
+        write_output(json_file, json_bytes(found.spec()))
     typer.echo(as_text(found))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def aa(
     context: typer.Context,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the findings there too, as JSON.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Measure the base against itself: tunegate aa suites/ --model BASE, with any option of `pytest suites/`.
 
@@ -371,7 +302,7 @@ def aa(
     paths, options = read_arguments(context.args)
     found = measure(read_suites(paths), options)
     if json_file is not None:
-        json_file.write_bytes(json_bytes({"suites": [test.spec() for test in found]}))
+        write_output(json_file, json_bytes({"suites": [test.spec() for test in found]}))
     typer.echo("\n".join(tell(found)))
     raise typer.Exit(1 if any(alarm.loud for test in found for alarm in test.alarms) else 0)
 
@@ -381,6 +312,9 @@ def train(context: typer.Context) -> None:
     """Train one adapter: CONFIG --out DIR, as `python -m trainers`, in a process of its own."""
     command = [sys.executable, "-m", "trainers", "train", *context.args]
     raise typer.Exit(subprocess.run(command, check=False).returncode)  # noqa: S603  # our own module, no shell
+
+
+arrange(app)
 
 
 def main() -> None:

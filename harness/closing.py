@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.ages import damage_line
 from harness.judge.words import judge_line
 from harness.prompting import REFERENCE
 
@@ -10,11 +11,13 @@ __all__ = ["closing_lines"]
 
 
 def closing_lines(run: Mapping[str, Any]) -> Iterator[str]:
-    """One line for each thing that run.json knows of: the sweep, what prompting reaches, the judge, trajectories."""
+    """One line for each thing that run.json knows of: the sweep, what prompting reaches, the judge, the store."""
     if run["sweep"]:
         yield f"trained: {run['trained']}; {_sweep_line(run['sweep'])}"
     yield from map(_prompting_line, run["prompting"])
     yield from map(judge_line, run["judge"])
+    if run["store"]["damaged"]:
+        yield f"store: {damage_line(run['store']['damaged'])}"
     yield from _trajectory_lines(run["trajectory"], run["plan"]["trajectory"])
 
 
@@ -32,8 +35,19 @@ def _prompting_line(entry: Mapping[str, Any]) -> str:
     value, low, high = (100 * entry[key] + 0.0 for key in ("value", "low", "high"))
     over = "the reference model" if entry["over"] == REFERENCE else f"{entry['over']}, the best prompt"
     what = f"{entry['suite']}: {entry['model']} minus {over}"
-    share = "" if entry["share"] is None else f"; {entry['over']} alone has {entry['share']:.0%} of the gain"
-    return f"{what}: {value:+.1f} points [{low:+.1f}, {high:+.1f}] of {entry['metric']}{share}"
+    return f"{what}: {value:+.1f} points [{low:+.1f}, {high:+.1f}] of {entry['metric']}{_share(entry)}"
+
+
+def _share(entry: Mapping[str, Any]) -> str:
+    """How much of the candidate's gain it has without training; a percentage only where it is a part."""
+    share, over = entry["share"], entry["over"]
+    if share is None:
+        return ""
+    if share < 0:
+        return f"; {over} alone has none of the gain, it is below the bare base"
+    if share > 1:
+        return f"; {over} alone gains {share:.1f} times as much"
+    return f"; {over} alone has {share:.0%} of the gain"
 
 
 def _trajectory_lines(trajectory: Mapping[str, Any] | None, planned: Mapping[str, Any] | None) -> Iterator[str]:

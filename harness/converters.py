@@ -23,11 +23,11 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def named_file(text: str) -> tuple[str, str]:
-    """Converter: a name and a file that is there."""
+    """Converter: a name, and a file or folder that is there."""
     name, equals, path = text.partition("=")
     if not (name and equals and path):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FILE, such as gsm8k=data/test.jsonl")
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise argparse.ArgumentTypeError(f"{path!r} is no file; check the path")
     return name, path
 

@@ -1,9 +1,11 @@
 """Measures what the plan says, one model after the other, and remembers results and failures alike."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from harness.answers import Engine, Progress, repeats_exactly, with_dtype
+from harness.ages import notes_on
+from harness.answers import Engine, Progress, repeats_exactly, untold, with_dtype
 from harness.backends import Backend
 from harness.decide import shown, with_unused
 from harness.errors import AdapterWithoutEffect, CannotWrite, HarnessError, Incomparable, NotMeasured
@@ -49,6 +51,7 @@ class Evaluator:
         make_backend: called once, at the first measurement.
         prepare: called with a model's name before it is first looked at; trains it when it is a point of a sweep.
         progress: told after every batch.
+        base_since: answers of the base that were stored earlier count as unknown; None for no such moment.
         records: files of rows written so far, by name.
         judgements: files of what judges said, by name.
         numbers: by suite and model, see `number`.
@@ -59,7 +62,8 @@ class Evaluator:
     store: Store
     make_backend: Callable[[], Backend]
     prepare: Callable[[str], None] = lambda _name: None
-    progress: Progress = lambda _model, _suite, _done, _total: None
+    progress: Progress = untold
+    base_since: float | None = None
     records: dict[str, RecordFile] = field(default_factory=dict)
     judgements: dict[str, RecordFile] = field(default_factory=dict)
     numbers: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -69,6 +73,7 @@ class Evaluator:
     _noise: dict[str, tuple[Noise, ...] | None] = field(default_factory=dict)
     _pools: dict[str, list[SuiteResult]] = field(default_factory=dict)
     _ungraded: dict[str, Answered] = field(default_factory=dict)
+    _notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def verdict(self, item: Item) -> Verdict:
         """Measure what `item` needs and decide it.
@@ -177,8 +182,15 @@ class Evaluator:
             self._results[planned.name, model] = yardstick  # there is nothing to compare a candidate with
             return
         try:
-            if (result := measure(planned, self._identified(model))) is not None:
-                self._results[planned.name, model] = result
+            identified = self._identified(model)
+            asked_base = model in {self.plan.models[0].name, *self.plan.prompts}
+            with self.store.reading(self.base_since if asked_base else None) as reads:
+                result = measure(planned, identified)
+            notes = tuple(notes_on(reads, base=asked_base, now=time.time()))
+            if result is None:
+                self._notes[planned.name] = notes
+            else:
+                self._results[planned.name, model] = replace(result, notes=(*result.notes, *notes))
         except CannotWrite:
             raise  # the measurement is as good as it was, and can go on later
         except HarnessError as error:
@@ -236,7 +248,7 @@ class Evaluator:
         except HarnessError as error:
             self._results[planned.name, base] = error
             raise
-        self._results[planned.name, base] = first
+        self._results[planned.name, base] = replace(first, notes=(*first.notes, *self._notes.pop(planned.name)))
         self._keep(first, self._identified(base))
         return result
 

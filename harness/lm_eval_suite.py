@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 from harness._lm_eval_model import StoredModel
+from harness._lm_eval_writer import StoredWriter
 from harness.answers import Engine
 from harness.datasets import nested_slice
 from harness.errors import NotMeasured, UsageProblem
@@ -132,15 +133,23 @@ class LmEvalSuite:
 
 
 def evaluate(
-    asked: StoredModel, tasks: Mapping[str, Any], samples: Mapping[str, Sequence[int]] | None = None
+    asked: StoredModel | StoredWriter,
+    tasks: Mapping[str, Any],
+    samples: Mapping[str, Sequence[int]] | None = None,
+    *,
+    whole: bool = False,
 ) -> dict[str, Any]:
-    """What lm-eval makes of these tasks, by name, each on all of its rows or those with the indices of `samples`."""
+    """What lm-eval makes of these tasks, by name, each on all of its rows or those with the indices of `samples`.
+
+    With `whole` a row is asked as it is when all rows are: worked examples are drawn from one row to the next.
+    """
     with quiet():
         from lm_eval.evaluator import evaluate as run
 
         given = {"tasks": dict(tasks), "groups": {}, "group_map": {}}
         for task in tasks.values():
-            task.build_all_requests = _without_bar(type(task).build_all_requests.__get__(task))
+            build = type(task).build_all_requests.__get__(task)
+            task.build_all_requests = _without_bar(_from_whole(task, build) if whole else build)
         indices = {name: list(chosen) for name, chosen in samples.items()} if samples else None
         found: dict[str, Any] = run(lm=asked, task_dict=given, samples=indices, bootstrap_iters=0, log_samples=True)
     return found
@@ -178,6 +187,20 @@ def _task(name: str, planned: Sequence[Example]) -> dict[str, Any]:
         "num_fewshot": 0,
         "metric_list": [{"metric": _METRIC, "aggregation": "mean", "higher_is_better": True}],
     }
+
+
+def _from_whole(task: Any, build: Callable[..., None]) -> Callable[..., None]:  # noqa: ANN401  # lm-eval's own
+    """Make the requests of all rows, then leave those of the rows that are asked for."""
+
+    def chosen(*, samples: Sequence[int], **options: Any) -> None:  # noqa: ANN401  # passed through
+        build(samples=None, **options)
+        places = {index: place for place, index in enumerate(samples)}
+        kept = [request for request in task.instances if request.doc_id in places]
+        for request in kept:
+            request.doc_id = places[request.doc_id]
+        task._instances = kept  # noqa: SLF001  # where lm-eval looks for them
+
+    return chosen
 
 
 def _without_bar(build: Callable[..., None]) -> Callable[..., None]:

@@ -1,4 +1,4 @@
-"""Suites that are a task of lm-eval: ARC, HellaSwag or any other that is scored by likelihood, row by row.
+"""Suites that are a task of lm-eval, scored row by row: ARC by likelihood, GSM8K by answers that are written.
 
 `pytest suites/ --lm-eval arc_easy` makes one for each name; a suite file can hold one of its own:
 
@@ -8,12 +8,15 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness._lm_eval_model import StoredModel
+from harness._lm_eval_records import Log, chosen_row, logged, parts, written_row
+from harness._lm_eval_writer import StoredWriter
+from harness._lm_eval_written import rescored
 from harness.answers import Engine
 from harness.datasets import nested_slice
 from harness.errors import BadSpec, NotMeasured
@@ -21,7 +24,7 @@ from harness.fingerprint import digest
 from harness.gates import Gate
 from harness.lm_eval_suite import evaluate
 from harness.suite import data_layer, refuse_bad_spec
-from harness.types import Example, FinishReason, ModelRef, Row, Score, SuiteResult
+from harness.types import Example, Json, ModelRef, Row, SuiteResult
 
 if TYPE_CHECKING:  # its module is heavy
     from harness._lm_eval_load import Loaded
@@ -38,9 +41,11 @@ class LmEvalTask:
         version: raise it when scores stop being comparable.
         task: lm-eval's name for it, or a YAML file without code.
         gates: what is decided, on one of `metrics`; at least one.
-        metrics: of `acc` and `acc_norm`, those that the task scores; the first is the headline.
+        metrics: of those that the task scores and that can be gated; the first is the headline. Of tasks scored by
+            likelihood `acc` and `acc_norm`; of others with the filter's name, such as `exact_match,strict-match`.
         chance: what guessing scores on the headline metric, in [0, 1).
-        data: JSON lines in the task's own columns, in place of what it would download.
+        data: JSON lines in the task's own columns, in place of what it would download; a folder with a file for
+            each split where worked examples come from another one.
     """
 
     name: str
@@ -73,10 +78,13 @@ class LmEvalTask:
 
     def fingerprint(self, planned: Sequence[Example]) -> Mapping[str, str]:
         """See `Measurable.fingerprint`."""
+        loaded = self._loaded()
+        how = asdict(loaded.decoding) if loaded.decoding else {}
+        method = {"method": "generate_until" if loaded.decoding else "loglikelihood", "lm_eval": version("lm_eval")}
         return {
             "data": data_layer(planned),
-            "prompt": self._loaded().prompt,
-            "decode": digest({"method": "loglikelihood", "lm_eval": version("lm_eval")}),
+            "prompt": loaded.prompt,
+            "decode": digest({**method, **how}),
             "score": digest({"suite": self.name, "version": self.version, "metrics": list(self.metrics)}),
         }
 
@@ -86,16 +94,20 @@ class LmEvalTask:
 
         started, loaded = time.perf_counter(), self._loaded()
         places = {example.id: index for index, example in enumerate(self._examples())}
-        asked = StoredModel(engine, model, suite=self.name)
         chosen = [places[example.id] for example in planned]
+        if loaded.decoding:
+            asked: StoredModel | StoredWriter = StoredWriter(engine, model, self.name, loaded.decoding)
+        else:
+            asked = StoredModel(engine, model, suite=self.name)
+        loaded.reseed()
         with sandboxed(loaded.outside):
-            found = evaluate(asked, {loaded.name: loaded.task}, samples={loaded.name: sorted(chosen)})
-        logged = {entry["doc_id"]: entry for entry in found["samples"][loaded.name]}
-        if missing := [example.id for example, place in zip(planned, chosen, strict=True) if place not in logged]:
-            raise NotMeasured(
-                f"suite {self.name!r}: lm-eval left {len(missing)} of {len(planned)} rows out, first {missing[0]}"
-            )
-        rows = tuple(self._row(row, logged[place], asked) for row, place in zip(planned, chosen, strict=True))
+            samples = {loaded.name: sorted(chosen)}
+            found = evaluate(asked, {loaded.name: loaded.task}, samples, whole=loaded.shots > 0)
+        log = {(entry["doc_id"], entry["filter"]): entry for entry in found["samples"][loaded.name]}
+        try:
+            rows = tuple(self._row(row, place, log, asked) for row, place in zip(planned, chosen, strict=True))
+        except NotMeasured as error:
+            raise NotMeasured(f"suite {self.name!r}: {error}") from error
         self._refuse_other_means(rows, found["results"][loaded.name])
         return SuiteResult(
             suite=self.name,
@@ -106,6 +118,23 @@ class LmEvalTask:
             fresh=asked.fresh,
             notes=asked.notes(),
         )
+
+    def _row(self, example: Example, place: int, log: Log, asked: StoredModel | StoredWriter) -> Row:
+        scores = logged(example.id, place, self.metrics, log)
+        if isinstance(asked, StoredWriter):
+            return written_row(example, scores, asked.answers)
+        return chosen_row(example, scores, asked.replies)
+
+    @property
+    def lm_eval_spec(self) -> Mapping[str, Json] | None:
+        """What scores written answers again; None where likelihoods are compared, which records do not hold."""
+        return {"task": self.task, "data": self.data} if self._loaded().decoding else None
+
+    def rescored(self, rows: Sequence[Row]) -> list[dict[str, Any]]:
+        """What the task's own filters and metrics say of the recorded answers, by metric."""
+        loaded = self._loaded()
+        docs = dict(zip((example.id for example in self._examples()), loaded.task.eval_docs, strict=True))
+        return rescored(loaded.task, [(docs[row.id], row.output) for row in rows])
 
     def _loaded(self) -> "Loaded":
         from harness._lm_eval_load import load
@@ -123,44 +152,14 @@ class LmEvalTask:
             made.append(Example(id=own, input=row.question, target=row.target, cluster=row.id))
         return made
 
-    def _row(self, example: Example, entry: Mapping[str, Any], asked: StoredModel) -> Row:
-        asked_of = [(str(context), str(said)) for context, said in entry["arguments"]]
-        replies = [reply[0] for reply in entry["filtered_resps"]]
-        best = max(range(len(replies)), key=replies.__getitem__)
-        output = asked_of[best][len({context for context, _ in asked_of}) == 1].strip()  # options, or beginnings
-        scores = []
-        for name in self.metrics:
-            value = float(entry[name])
-            if value not in (0.0, 1.0):
-                raise NotMeasured(
-                    f"suite {self.name!r}: lm-eval gave row {example.id} {name}={value}, it must be 0 or 1"
-                )
-            scores.append(Score(name, value, output, "ok" if value else "wrong_value"))
-        return Row(
-            id=example.id,
-            cluster=example.cluster,
-            tags=example.tags,
-            prompt=asked_of[0][0],
-            target=str(example.target),
-            output=output,
-            finish_reason=FinishReason.STOP,
-            prompt_tokens=asked.replies[asked_of[0][0]].prompt_tokens,
-            new_tokens=0,
-            scores=tuple(scores),
-        )
-
     def _refuse_other_means(self, rows: Sequence[Row], said: Mapping[str, Any]) -> None:
         for name in self.metrics:
             ours = sum(row.score(name).value or 0.0 for row in rows) / len(rows)
-            theirs = float(said[f"{name},none"])
+            theirs = float(said[",".join(parts(name))])
             if abs(ours - theirs) > 1e-9:  # noqa: PLR2004  # rounding of a mean of thousands
                 raise NotMeasured(
                     f"suite {self.name!r}: lm-eval reports {name}={theirs}, its rows give {ours}; report this"
                 )
-
-
-_ELSEWHERE = frozenset({"custom_dataset", "dataset_kwargs", "dataset_path", "metadata"})
-"""What says where rows come from, or holds objects whose text is not the same twice."""
 
 
 @dataclass(frozen=True, slots=True)

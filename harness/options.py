@@ -21,6 +21,7 @@ from harness.converters import (
 )
 from harness.errors import UsageProblem
 from harness.judge.options import add_judge_options
+from harness.option_groups import GROUPS, group_of
 from harness.prompting import REFERENCE, prompted_models
 from harness.types import Json, ModelRef
 
@@ -50,6 +51,7 @@ class Options:
     model: str
     adapter: tuple[str, ...]
     checkpoints: bool
+    fresh_base: bool
     base: str | None
     backend: str
     dtype: str
@@ -98,10 +100,11 @@ class Options:
 
 
 def add_options(parser: "pytest.Parser") -> None:
-    """Declare every option, in one group."""
-    group = parser.getgroup("tunegate", "quality gate for fine-tuned models")
+    """Declare every option, in the groups of `GROUPS`."""
+    groups = {title: parser.getgroup(f"tunegate {title}", f"tunegate: {title}") for title in GROUPS}
 
     def add(name: str, **settings: object) -> None:
+        group = groups[group_of(name)]
         group.addoption(f"--{name}", dest=f"tunegate_{name.replace('-', '_')}", **settings)
 
     add(
@@ -116,20 +119,27 @@ def add_options(parser: "pytest.Parser") -> None:
         action="append",
         metavar="DIR",
         type=existing,
-        help="LoRA adapter to judge against the base; repeat it for several candidates",
+        help="LoRA adapter to judge against the base; repeat it for several candidates (default: none, "
+        "the base is measured by itself)",
     )
     add(
         "checkpoints",
         action="store_true",
         help="measure also what each --adapter was along its training, one row for each DIR/checkpoints/step-*; the "
-        "gates decide about the adapter alone",
+        "gates decide about the adapter alone (default: off)",
+    )
+    add(
+        "fresh-base",
+        action="store_true",
+        help="measure the base again, whatever --store holds of it; what is computed takes its place (default: off)",
     )
     add(
         "sweep",
         action="append",
         metavar="AXIS=V,V|FILE|NAME",
         help="train a candidate for each value, such as rank=8,16,32 (repeat it for a grid), for each point of a TOML "
-        "file, or for those of a sweep that ships, such as rank_by_target; trained once, then kept in --store",
+        "file, or for those of a sweep that ships, such as rank_by_target; trained once, then kept in --store "
+        "(default: none)",
     )
     add(
         "train-config",
@@ -144,7 +154,8 @@ def add_options(parser: "pytest.Parser") -> None:
         metavar="FILE",
         type=existing,
         help="rows that --sweep trains on, all of them, instead of the configuration's; with --checkpoints, the JSONL "
-        "file that each --adapter was trained on, of which a sample is measured to see what was merely memorised",
+        "file that each --adapter was trained on, of which a sample is measured to see what was merely memorised "
+        "(default: the configuration's)",
     )
     add(
         "rank-by",
@@ -158,35 +169,38 @@ def add_options(parser: "pytest.Parser") -> None:
         metavar="KIND,KIND",
         type=prompting_kinds,
         help="measure the base with other prompting beside the candidates: few-shot (worked examples), constrained "
-        "(decoding held to the suite's JSON schema), context (retrieved text before each question)",
+        "(decoding held to the suite's JSON schema), context (retrieved text before each question) (default: none)",
     )
     add(
         "reference",
         default=None,
         metavar="URL#MODEL",
         help="a model behind an OpenAI-compatible endpoint, measured and shown beside the candidates, never judged; "
-        "its key comes from OPENAI_API_KEY",
+        "its key comes from OPENAI_API_KEY (default: none)",
     )
     add(
         "data",
         action="append",
-        metavar="NAME=FILE",
+        metavar="NAME=PATH",
         type=named_file,
-        help="data from outside for the suites that read it, such as gsm8k=test.jsonl; repeat it for several",
+        help="data from outside for the suites that read it, such as gsm8k=test.jsonl, or a folder of a task's splits;"
+        " repeat it for several (default: none)",
     )
     add(
         "lm-eval",
         default=(),
         metavar="TASK,TASK",
         type=task_names,
-        help="measure tasks of lm-eval too, by name or by a YAML file without code, such as arc_easy,arc_challenge",
+        help="measure tasks of lm-eval too, by name or by a YAML file without code, such as arc_easy,arc_challenge "
+        "(default: none)",
     )
     add(
         "base",
         default=None,
         metavar="REF",
         type=reference,
-        help="base to compare with when --model is itself the candidate (merged or fully fine-tuned)",
+        help="base to compare with when --model is itself the candidate (merged or fully fine-tuned) "
+        "(default: none, --model is the base)",
     )
     add(
         "backend",
@@ -226,14 +240,15 @@ def add_options(parser: "pytest.Parser") -> None:
         default=None,
         metavar="DIR",
         type=folder,
-        help="MMLU as CSV files in DIR/dev and DIR/test instead of the suite's own questions",
+        help="MMLU as CSV files in DIR/dev and DIR/test instead of the suite's own questions (default: none)",
     )
     add(
         "mmlu-revision",
         default=None,
         metavar="SHA",
         type=commit,
-        help="the real mmlu task from the Hub at this commit (40 hex digits) instead of the suite's own questions",
+        help="the real mmlu task from the Hub at this commit (40 hex digits) instead of the suite's own questions "
+        "(default: none)",
     )
     add("mmlu-fewshot", default=0, type=fewshot, metavar="K", help="worked examples before each question (default: 0)")
     add_judge_options(add, existing=existing)

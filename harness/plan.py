@@ -98,6 +98,7 @@ class PlannedSuite:
             "first": self.first,
             "keep": asdict(suite.keep) if suite.keep else None,
             "judge": dict(self.judge) if self.judge else None,
+            "lm_eval": getattr(self.suite, "lm_eval_spec", None),
             "gates": [{"text": str(gate), **asdict(gate)} for gate in suite.gates],
         }
 
@@ -197,6 +198,7 @@ class Plan:
                 {
                     "model": point.name,
                     "settings": dict(point.settings),
+                    "given": dict(point.settings if point.given is None else point.given),
                     "job": point.job,
                     "parameters": point.parameters,
                     "full": point.full,

@@ -79,6 +79,18 @@ class RunDirectory:
             raise BadRunDirectory(f"--run-dir {path}: cannot be used ({error.strerror}); give another one") from error
         return cls(path, written, resumed=resumed, _lock=lock)
 
+    @property
+    def created(self) -> float:
+        """When the directory was made, seconds since the epoch, at most a second early.
+
+        Raises:
+            BadRunDirectory: its plan does not say.
+        """
+        try:
+            return datetime.fromisoformat(str(self.plan["created_at"])).timestamp()
+        except (KeyError, ValueError) as error:
+            raise BadRunDirectory(f"--run-dir {self.path}: plan.json names no time; give a new directory") from error
+
     def write_records(self, name: str, rows: Sequence[Row]) -> str:
         """Write one file of records, whole or not at all; return its sha256. A file of an earlier try is replaced.
 

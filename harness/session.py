@@ -5,6 +5,7 @@
 Knows nothing of pytest's objects, so that plugin.py only translates.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from pathlib import Path
 from harness.answers import Progress
 from harness.cautions import cautions
 from harness.decide import shown, undecided
+from harness.disk import refuse_full_disk, run_bytes, store_bytes
 from harness.document import environment, model_json, result_json, sweep_json, verdict_json
 from harness.errors import UsageProblem
 from harness.evaluator import Evaluator
@@ -22,7 +24,7 @@ from harness.judge.panel import Panel
 from harness.judge.standing import examined, is_advisory, requested
 from harness.judge_suite import JudgeSuite
 from harness.options import Options, make_backend, models, prompted
-from harness.plan import MEASURED, SCHEMA_VERSION, Item, Plan, plan_ranking, plan_suite, system_text
+from harness.plan import MEASURED, SCHEMA_VERSION, Item, Plan, PlannedSuite, plan_ranking, plan_suite, system_text
 from harness.prompting import beyond_prompts
 from harness.runs import JUDGEMENTS, PLAN_FILE, RECORDS, RunDirectory, new_run_path, sha256
 from harness.seeds import seed_claims
@@ -30,7 +32,7 @@ from harness.store import Store
 from harness.suite import Measurable
 from harness.sweeps import Choice, Point, Ranking, Screen, Sweep
 from harness.trajectory import plan_trajectory
-from harness.types import Json, Outcome, Verdict
+from harness.types import Json, Outcome, SuiteResult, Verdict
 
 __all__ = ["GateOf", "GateSession", "items_of"]
 
@@ -90,7 +92,9 @@ class GateSession:
             UsageProblem: nobody offers a sweep, it has no points, or one is called like another model.
         """
         if sweep is None:
-            raise UsageProblem("--sweep: nothing here trains; implement pytest_tunegate_sweep in the top conftest.py")
+            raise UsageProblem(
+                "--sweep: nothing here trains; name trainers.plugin in pytest_plugins of the top conftest.py"
+            )
         if not sweep.names:
             asked = " ".join(self.options.sweep)
             raise UsageProblem(f"--sweep {asked}: holds no points; a sweep needs at least one")
@@ -131,7 +135,7 @@ class GateSession:
         extend = self.options.on_inconclusive == "extend"
         planned = tuple(plan_suite(suite, self.options.limit, extend=extend) for suite in chosen)
         short = [
-            f"--limit: {len(suite.examples)} of {suite.full} rows of suite {suite.name!r}"
+            f"--limit: {len(suite.examples)} of {suite.full} rows of suite {suite.name!r}{lifted(suite)}"
             for suite in planned
             if not suite.whole
         ]
@@ -156,15 +160,18 @@ class GateSession:
         """Open store and run directory; from here on only a receipt makes the run count.
 
         Raises:
-            UsageProblem: one of them cannot be used.
+            UsageProblem: one of them cannot be used, or its disk has no room for what may be written.
             JudgeProblem: the judge cannot be asked, so that nothing else needs to be loaded.
         """
         assert self.plan is not None
         for planned in self.plan.suites if self.judge else ():
             if isinstance(planned.suite, JudgeSuite) and self.judge:
                 self.judge.prepare(planned.suite.rubric)
-        store = Store(self.options.store)
-        run = RunDirectory.open(self.options.run_dir or new_run_path(RUNS), self.plan, command)
+        store, started = Store(self.options.store), time.time()
+        place = self.options.run_dir or new_run_path(RUNS)
+        needs = {place: run_bytes(self.plan), self.options.store: store_bytes(self.plan)}
+        refuse_full_disk(needs, "free some space, or give --run-dir and --store on another disk")
+        run = RunDirectory.open(place, self.plan, command)
         points = {point.name for point in self.plan.points}
 
         def prepare(name: str) -> None:
@@ -173,6 +180,8 @@ class GateSession:
                 self.trained += self.sweep.train(name, screen)
 
         self.evaluator = Evaluator(self.plan, run, store, lambda: make_backend(self.options), prepare, progress)
+        if self.options.fresh_base:
+            self.evaluator.base_since = run.created if run.resumed else started
         return run.path
 
     def _warn(self, screen: Screen) -> None:
@@ -204,6 +213,11 @@ class GateSession:
             if item.node == node:
                 return item
         raise UsageProblem(f"{node}: is not in the plan; `check` belongs in a test that takes gate and check")
+
+    @property
+    def measured(self) -> Mapping[tuple[str, str], SuiteResult]:
+        """What has been measured so far, by suite and model."""
+        return self.evaluator.results if self.evaluator else {}
 
     @property
     def undecided(self) -> frozenset[str]:
@@ -240,6 +254,7 @@ class GateSession:
             "verdicts": [verdict_json(item.node, final) for item, final in zip(self.plan.items, verdicts, strict=True)],
             "aa": self._noise(evaluator),
             "numbers": {suite: dict(models) for suite, models in evaluator.numbers.items()},
+            "store": {"damaged": len(evaluator.store.damaged)},
             "trained": self.trained,
             "prompting": beyond_prompts(
                 self.plan.ways,
@@ -365,6 +380,12 @@ def items_of(suite: Measurable, candidates: int) -> list[Gate | str]:
     """What is decided on `suite`: all its gates for candidates, without any the absolute ones, or `measured`."""
     gates: list[Gate | str] = [gate for gate in suite.gates if candidates or gate.absolute]
     return gates or [MEASURED]
+
+
+def lifted(planned: PlannedSuite) -> str:
+    """What `--limit` also lifts: how many rows the base must pass, which a slice of the pool cannot have."""
+    keep = planned.suite.keep
+    return f"; that the base passes {keep.at_least} of them is not required" if keep else ""
 
 
 def gate_of(suite: Measurable, text: str) -> Gate | None:

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from harness.errors import HarnessError, UsageProblem
+from harness.errors import HarnessError
+from harness.outputs import writable, write_output
 
 __all__ = ["speed"]
 
@@ -24,7 +25,9 @@ def speed(  # noqa: PLR0913  # one parameter for each option
         Literal["auto", "float32", "bfloat16", "float16"], typer.Option(help="Weights; see the gate's --dtype.")
     ] = "auto",
     quantization: Annotated[str, typer.Option(help="How all models are held; see the gate's --quantization.")] = "none",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all rounds there too, as JSON.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", callback=writable, help="Write all rounds there too, as JSON.")
+    ] = None,
 ) -> None:
     """Measure how fast a base, its adapter and, with --merged, the merged model answer: first token and tokens/s.
 
@@ -40,14 +43,12 @@ def speed(  # noqa: PLR0913  # one parameter for each option
 
     given = {"model": model, "adapter": adapter, "device": device, "dtype": dtype, "quantization": quantization}
     try:
-        if json_file is not None and not json_file.absolute().parent.is_dir():
-            raise UsageProblem(f"--json {json_file}: its folder does not exist; make it first")
         _, options = read_arguments([str(suite), *(f"--{name}={value}" for name, value in given.items())])
         question = Question(suite, options, rows, Pace(rounds, max_new_tokens), merge if merged else None)
         found = measure_speed(question, lambda line: typer.echo(f"{line} ...", err=True))
+        if json_file is not None:
+            write_output(json_file, json_bytes(found.spec()))
     except HarnessError as error:
         typer.echo(f"tunegate: {error}", err=True)
         raise typer.Exit(2) from None
-    if json_file is not None:
-        json_file.write_bytes(json_bytes(found.spec()))
     typer.echo(as_text(found))

@@ -9,13 +9,14 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 
 from harness.errors import CannotWrite, UsageProblem
 from harness.types import Json
 
-__all__ = ["Store"]
+__all__ = ["Reads", "Store"]
 
 BUSY_TIMEOUT_S = 30.0
 KEYS_A_QUERY = 500
@@ -25,6 +26,7 @@ NETWORK_FILE_SYSTEMS = frozenset(
 )
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, sha256 TEXT NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ages (key TEXT PRIMARY KEY, stored_at REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS attempts (
     model TEXT NOT NULL, suite TEXT NOT NULL, run TEXT NOT NULL, PRIMARY KEY (model, suite, run)
 ) WITHOUT ROWID;
@@ -35,8 +37,36 @@ CREATE TABLE IF NOT EXISTS spending (day TEXT PRIMARY KEY, calls INTEGER NOT NUL
 """
 
 
+@dataclass(slots=True)
+class Reads:
+    """What was read meanwhile.
+
+    Attributes:
+        since: answers stored earlier, or at an unknown time, are not there; seconds since the epoch, None for all.
+        answers: that were found.
+        oldest: when the oldest of them was stored; None when there is none, or one's time is not known.
+        damaged: keys whose value does not match its checksum.
+    """
+
+    since: float | None = None
+    answers: int = 0
+    oldest: float | None = None
+    damaged: set[str] = field(default_factory=set)
+    _dated: bool = True
+
+    def take(self, stored_at: float | None) -> bool:
+        """Whether an answer of that time is there; counts it if so."""
+        if self.since is not None and (stored_at is None or stored_at < self.since):
+            return False
+        self.answers += 1
+        self._dated = self._dated and stored_at is not None
+        known = [at for at in (self.oldest, stored_at) if at is not None]
+        self.oldest = min(known) if self._dated and known else None
+        return True
+
+
 class Store:
-    """Answers by content key, and the ledger of attempts. Not to be shared between threads."""
+    """Answers by content key, when each was stored, and the ledger of attempts. Not to be shared between threads."""
 
     def __init__(self, folder: Path) -> None:
         """Open or make the store in `folder`.
@@ -45,6 +75,8 @@ class Store:
             UsageProblem: the folder cannot be written, is on a network file system, or holds another kind of file.
         """
         self.path = folder / "store.sqlite"
+        self.damaged: set[str] = set()
+        self._reads = Reads()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             kind = file_system(folder)
@@ -66,15 +98,32 @@ class Store:
         found: dict[str, Json] = {}
         for some in _chunks(keys, KEYS_A_QUERY):
             marks = ",".join("?" * len(some))
-            query = f"SELECT key, sha256, value FROM answers WHERE key IN ({marks})"  # noqa: S608  # only `?` is pasted
+            columns = "key, sha256, value, stored_at"
+            query = f"SELECT {columns} FROM answers LEFT JOIN ages USING (key) WHERE key IN ({marks})"  # noqa: S608  # `?` alone
             with self._guarded(), closing(self._db.execute(query, some)) as rows:
-                found.update({key: json.loads(value) for key, digest, value in rows if _sha256(key, value) == digest})
+                for key, digest, value, stored_at in rows:
+                    if _sha256(key, value) != digest:
+                        self._reads.damaged.add(key)
+                        self.damaged.add(key)
+                    elif self._reads.take(stored_at):
+                        found[key] = json.loads(value)
         return found
+
+    @contextmanager
+    def reading(self, since: float | None = None) -> Iterator[Reads]:
+        """Count what is read meanwhile; with `since`, only what was stored from then on is there."""
+        before, self._reads = self._reads, Reads(since)
+        try:
+            yield self._reads
+        finally:
+            self._reads = before
 
     def put_many(self, items: Mapping[str, Json]) -> None:
         """Keep `items`; they are committed when this returns. A later value of one key replaces an earlier one."""
         texts = {key: json.dumps(value, allow_nan=False) for key, value in items.items()}
+        now = time()
         with self._transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO ages VALUES (?, ?)", [(key, now) for key in texts])
             db.executemany(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)",
                 [(key, _sha256(key, text), text) for key, text in texts.items()],

@@ -47,6 +47,7 @@ class Point:
         settings: what distinguishes it from the other points, by dotted key of the training configuration.
         job: content hash of configuration, data and base.
         parameters: that it trains, counted from the configuration alone; None for an unknown architecture.
+        given: the settings that were asked for, where others were derived from the base; None where none were.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Point:
     settings: Mapping[str, Json]
     job: str
     parameters: int | None
+    given: Mapping[str, Json] | None = None
 
     @property
     def full(self) -> bool:

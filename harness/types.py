@@ -45,7 +45,7 @@ class Outcome(StrEnum):
 
 
 class FinishReason(StrEnum):
-    """Why a generation ended. LENGTH is *truncated*: it scores 0 with a reason code."""
+    """Why a generation ended. LENGTH is *truncated*: it scores 0 with a reason code, except by lm-eval."""
 
     STOP = "stop"
     LENGTH = "length"

@@ -14,6 +14,7 @@ from harness.gates import Gate, aggregate
 from harness.judge.recheck import file_faults, grade_faults, with_judgements
 from harness.judge.standing import examined, is_advisory, requested, weigh, without_judge
 from harness.keep import PassedByBase
+from harness.lm_eval_recheck import score_faults
 from harness.noise import Noise, read_noise, tempered
 from harness.plan import MEASURED, SCHEMA_VERSION, gate_from
 from harness.prompting import KINDS, beyond_prompts
@@ -41,11 +42,13 @@ class Verified:
         outcome: recomputed; INVALID when anything disagrees.
         partial: whether the run left rows or gates out.
         disagreements: one line for each thing that is not as run.json says.
+        unchecked: one line for each suite whose answers could have been scored again, had its rows been here.
     """
 
     outcome: Outcome
     partial: bool
     disagreements: tuple[str, ...]
+    unchecked: tuple[str, ...] = ()
 
 
 def verify(run_dir: Path) -> Verified:
@@ -66,11 +69,14 @@ def _verified(run_dir: Path, plan_bytes: bytes, plan: Document, run: Document) -
     judgements = run["receipt"]["judgements"]
     found = list(_plan_faults(plan_bytes, plan, run)) or [*files.faults(), *file_faults(run_dir, judgements)]
     verdicts: list[Verdict] = []
+    unchecked: list[str] = []
     if not found:
         results = with_judgements(run_dir, judgements, files.results())
         ungrounded = list(grade_faults(plan, run, results))
         found += ungrounded
         found += _result_faults(plan, run, results)
+        otherwise, unchecked = score_faults(plan, results)
+        found += otherwise
         for item, written in zip(plan["items"], run["verdicts"], strict=True):
             noise = read_noise(run["aa"].get(item["suite"]))
             number = run["numbers"].get(item["suite"], {}).get(item["model"])
@@ -95,7 +101,7 @@ def _verified(run_dir: Path, plan_bytes: bytes, plan: Document, run: Document) -
     if not found and outcome.value != run["outcome"]:
         found.append(f"outcome: run.json says {run['outcome']}, the verdicts make it {outcome}")
         outcome = Outcome.INVALID
-    return Verified(outcome, bool(plan["partial"]), tuple(found))
+    return Verified(outcome, bool(plan["partial"]), tuple(found), tuple(unchecked))
 
 
 def _read(run_dir: Path) -> tuple[bytes, Document, Document]:

@@ -82,7 +82,8 @@ class Run:
     """Everything that a page may show.
 
     `models[0]` is the base; `rows` keeps each suite's order; `aa` is by suite; `work` is, by model, what its trainer
-    wrote of the training, for those of which it is known.
+    wrote of the training, for those of which it is known. `paired` holds what `reports.pairs` worked out, by suite,
+    model and metric: every section asks for it, and 100,000 pairs take most of a second.
     """
 
     folder: Path
@@ -102,6 +103,7 @@ class Run:
     judged: tuple[Judged, ...] = ()
     aa: Mapping[str, Any] = field(default_factory=dict)
     work: Mapping[str, Document] = field(default_factory=dict)
+    paired: dict[tuple[str, str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def unasked(self) -> tuple[str, ...]:

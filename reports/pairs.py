@@ -70,6 +70,14 @@ def pairs(run: Run, suite: str, model: str, metric: str) -> tuple[Pair, ...]:
     Raises:
         Incomparable: the two measurements hold different examples.
     """
+    key = (suite, model, metric)
+    if key not in run.paired:
+        run.paired[key] = _pairs(run, *key)
+    made: tuple[Pair, ...] = run.paired[key]
+    return made
+
+
+def _pairs(run: Run, suite: str, model: str, metric: str) -> tuple[Pair, ...]:
     base = run.rows.get(Key(suite, run.base.name), ())
     candidate = run.rows.get(Key(suite, model), ())
     if not base or not candidate:

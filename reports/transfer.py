@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadRunDirectory
+from harness.outputs import write_output
 from reports.load import Run, load
 from reports.numbers import percent, points
 
@@ -22,7 +23,7 @@ SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A point that both sweeps measured whole: its settings by dotted key, and its scores in [0, 1] on all rows."""
+    """A point that both sweeps measured whole: the settings asked for by dotted key, scores in [0, 1] on all rows."""
 
     name: str
     settings: Mapping[str, Any]
@@ -116,17 +117,17 @@ def write_json(found: Transfer, path: Path) -> None:
     """Write it to a file.
 
     Raises:
-        BadRunDirectory: the file cannot be written.
+        UsageProblem: the file cannot be written.
     """
-    try:
-        path.write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise BadRunDirectory(f"--json {path}: cannot be written ({error.strerror}); give another path") from error
+    write_output(path, (json.dumps(asdict(found), indent=2) + "\n").encode())
 
 
 @dataclass(frozen=True, slots=True)
 class _Ranked:
-    """One sweep: its points by what they set, because names are made from what differs within one sweep."""
+    """One sweep: its points by what was asked for.
+
+    Names are made from what differs within one sweep, and ranks may be derived from the base.
+    """
 
     yardstick: Mapping[str, object]
     names: Mapping[str, str]
@@ -138,7 +139,7 @@ class _Ranked:
         if run.sweep is None:
             raise BadRunDirectory(f"{run.folder}: is no sweep; give a run that was made with --sweep")
         suite = next(suite for suite in run.suites if suite.name == run.sweep.suite)
-        settings = {point["model"]: point["settings"] for point in run.plan["sweep"]["points"]}
+        settings = {point["model"]: point.get("given", point["settings"]) for point in run.plan["sweep"]["points"]}
         keys = {json.dumps(values, sort_keys=True): name for name, values in settings.items()}
         means = {
             result.model: result.estimate.value

@@ -78,7 +78,8 @@ class FakeSweep:
         rate |= {key: value for key, value in _settings(more).items() if key != "cut"}
         where = "base" if name.startswith("full") else "adapter"
         model = replace(base, name=name, **{where: str(self._folder(name))})
-        return Point(name, model, rate, job=name, parameters=int(size) if size else None)
+        derived = {"lora.rank": len(base.base)} if size and not more else {}  # as matched ranks differ between bases
+        return Point(name, model, rate | derived, job=name, parameters=int(size) if size else None, given=rate)
 
 
 def _settings(words: str) -> dict[str, Json]:

@@ -3,18 +3,21 @@
 import errno
 import json
 import os
+import re
 import resource
 import signal
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import scipy.optimize
 import scipy.stats  # noqa: F401  # before pytester notes which modules it may forget: numpy loads only once
 
-from harness import runs, session
+from harness import disk, runs, session
+from harness.errors import UsageProblem
 from harness.store import Store
 from harness.types import Outcome
 from harness.verify import verify
@@ -103,6 +106,39 @@ def at_most(real, nth):
         return real(store)
 
     return transaction
+
+
+def free(monkeypatch, room):
+    """Let every disk have `room` bytes free."""
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _place: SimpleNamespace(free=room))
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_measured(repo, monkeypatch):
+    """One line names the disk, what may be written and what is free; nothing is asked, and no run is left."""
+    with monkeypatch.context() as patch:
+        free(patch, 100_000)
+        result = run_gate(repo, *COMMAND)
+    assert result.ret == 4
+    said = result.stderr.str() + result.stdout.str()
+    assert re.search(r"up to 1 MB may be written there, and 0 MB are free; free some space, or give --run-dir", said)
+    assert "Traceback" not in said
+    assert (calls(repo), (repo.path / "run").exists()) == ([], False)
+    assert run_gate(repo, *COMMAND).ret == 0
+    written = sum(path.stat().st_size for path in (repo.path / "run").rglob("*") if path.is_file())
+    assert written < 1_000_000
+
+
+def test_what_goes_to_one_disk_is_added(tmp_path, monkeypatch):
+    """Two folders that fit alone do not fit together; those of other disks are looked at apart."""
+    needs = {tmp_path / "runs" / "new": 60, tmp_path: 60}
+    free(monkeypatch, 120)
+    disk.refuse_full_disk(needs, "free some space")
+    free(monkeypatch, 119)
+    with pytest.raises(UsageProblem, match=f"{tmp_path}: up to 0 MB .*; free some space"):
+        disk.refuse_full_disk(needs, "free some space")
+    other = Path("/dev/shm")
+    if other.is_dir() and other.stat().st_dev != tmp_path.stat().st_dev:
+        disk.refuse_full_disk({tmp_path: 60, other: 60}, "free some space")
 
 
 @pytest.mark.slow

@@ -149,12 +149,11 @@ def test_tasks_that_are_asked_for_become_suites(rows):
         ("arc_eazy", "lm-eval has no such task; did you mean arc_easy"),
         ("qqqqqqqq", "lm-eval has no such task; `lm-eval ls tasks` lists them"),
         ("ai2_arc", "is a group of tasks"),
-        ("gsm8k", "is scored as generate_until, only multiple_choice and loglikelihood tasks are"),
-        ("wikitext", "is scored as loglikelihood_rolling"),
+        ("wikitext", "is scored as loglikelihood_rolling, .*; write a suite with a PerplexitySuite"),
     ],
 )
 def test_tasks_that_cannot_be_gated_row_by_row_are_refused(task, message):
-    """Unknown names, groups, and tasks that generate or roll over whole texts, each in one line and before any data."""
+    """Unknown names, groups, and tasks that roll over whole texts, each in one line and before any data."""
     with pytest.raises(BadSpec, match=message):
         load(task)
 

@@ -1,16 +1,18 @@
 """The gate as users meet it: items, exit codes, run directory, resume, options."""
 
-import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 import scipy.optimize
 import scipy.stats  # noqa: F401  # before pytester notes which modules it may forget: numpy loads only once
 
 from harness import session
+from harness.fingerprint import digest
+from reports.plugin import pytest_tunegate_report
 from tests.playground import calls, finished_run, make_model, make_suite, run_gate
 
 pytest_plugins = "pytester"
@@ -208,17 +210,23 @@ def test_wrong_option_is_one_line_and_exit_4(repo, args):
 
 
 def test_junit_properties_carry_the_verdict(repo):
-    """Each item's JUnit properties say suite, metric, n, candidate, interval and outcome."""
+    """Each item's JUnit properties are the numbers of its verdict in run.json, with both means and the fingerprint."""
     run_gate(repo, "--adapter", "good", "--junitxml", "junit.xml")
-    xml = (repo.path / "junit.xml").read_text()
-    for name, value in {
-        "suite": "asks",
-        "metric": "exact_match",
-        "n": "400",
-        "candidate": "good",
-        "outcome": "PASS",
-    }.items():
-        assert f'<property name="{name}" value="{value}"' in xml
+    _, run = finished_run(repo)
+    cases = ET.parse(repo.path / "junit.xml").iter("testcase")
+    means = {entry["model"]: entry["value"] for entry in run["results"]}
+    for case, verdict in zip(cases, run["verdicts"], strict=True):
+        told = {each.attrib["name"]: each.attrib["value"] for each in case.iter("property")}
+        same = ("suite", "metric", "gate", "n", "observed", "low", "high", "required", "outcome", "advisory")
+        assert {name: told[name] for name in same} == {name: str(verdict[name]) for name in same}
+        assert (told["base_score"], told["candidate_score"]) == (str(means["base"]), str(means["good"]))
+        paired = verdict["lost"] is not None
+        assert told["delta"] == (str(verdict["observed"]) if paired else "")
+        assert (told["gained"], told["lost"]) == (
+            (str(verdict["gained"]), str(verdict["lost"])) if paired else ("", "")
+        )
+        assert told["fingerprint"] == digest(run["plan"]["suites"][0]["fingerprint"])
+        assert (told["base"], told["candidate"], told["report"]) == ("base", "good", "report.html#suites")
 
 
 def test_sessions_without_suites_notice_nothing(pytester):
@@ -281,6 +289,16 @@ def test_regression_pool_too_small_is_invalid(repo):
     result.stdout.fnmatch_lines(["*INVALID: suite 'asks': the base passes 360 of 400 pool rows*"])
 
 
+def test_a_slice_of_a_pool_says_what_it_lifts(repo):
+    """Under `--limit` the base need not pass so many rows; the plan says so beside the rows that are left out."""
+    keep = 'keep=passed_by_base("exact_match", at_least=380, repeats=3)'
+    make_suite(repo.path, gates='Gate("exact_match", max_drop=0.05)', extra=keep)
+    assert run_gate(repo, "--adapter", "good", "--limit", "200").ret == 0
+    assert finished_run(repo)[1]["plan"]["partial_reasons"] == [
+        "--limit: 200 of 400 rows of suite 'asks'; that the base passes 380 of them is not required"
+    ]
+
+
 def test_sigterm_is_an_interruption(repo):
     """A machine that is taken back ends the run like Ctrl-C: 13, no receipt, everything computed kept."""
     make_model(repo.path / "taken", right=380, terminate=100)
@@ -327,10 +345,7 @@ def test_failing_ordinary_test_keeps_the_session_red(repo):
 
 def test_report_failure_is_loud_and_changes_nothing(tmp_path):
     """A report that cannot be written is said with its cause and the way to repeat it; no exception escapes."""
-    spec = importlib.util.spec_from_file_location("root_conftest", Path(__file__).parents[1] / "conftest.py")
-    root_conftest = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(root_conftest)
-    line = root_conftest.pytest_tunegate_report(tmp_path / "no-run")
+    line = pytest_tunegate_report(tmp_path / "no-run")
     assert line.startswith("NO REPORT: ")
     assert line.endswith(f"tunegate report {tmp_path / 'no-run'}")
 

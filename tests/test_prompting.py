@@ -7,6 +7,7 @@ import scipy.optimize
 import scipy.stats  # noqa: F401  # before pytester notes which modules it may forget: numpy loads only once
 
 from harness import session
+from harness.closing import closing_lines
 from harness.errors import BadSpec
 from harness.gates import Gate
 from harness.prompting import best_prompt, prompting
@@ -84,6 +85,23 @@ def test_the_share_of_the_gain_that_prompting_has(repo):
     assert beyond["share"] == pytest.approx(40 / 90)
     assert beyond["share_low"] < 40 / 90 < beyond["share_high"]
     done.stdout.fnmatch_lines(["*; base+few-shot alone has 44% of the gain"])
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        (-3.33, "base+few-shot alone has none of the gain, it is below the bare base"),
+        (0.0, "base+few-shot alone has 0% of the gain"),
+        (1.0, "base+few-shot alone has 100% of the gain"),
+        (2.5, "base+few-shot alone gains 2.5 times as much"),
+    ],
+)
+def test_a_share_that_is_no_part_is_put_into_words(share, words):
+    """A prompt that loses has no negative percentage of a gain, and one that gains more has no part of it."""
+    entry = dict.fromkeys(("value", "low", "high"), 0.1) | {"suite": "asks", "metric": "m", "model": "good"}
+    run = {"sweep": None, "judge": [], "trajectory": None, "plan": {"trajectory": None}, "store": {"damaged": 0}}
+    (line,) = closing_lines(run | {"prompting": [{**entry, "over": "base+few-shot", "share": share}]})
+    assert line.endswith(f"; {words}")
 
 
 def with_context(repo, rows):

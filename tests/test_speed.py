@@ -239,7 +239,7 @@ def test_rows_are_those_of_the_suite_and_merging_is_asked_for(machine):
     [
         ("nowhere", (), "'nowhere' does not exist"),
         ("base", (), "holds no adapter_config.json"),
-        ("lora", ("--json", "no/where.json"), "--json no/where.json: its folder does not exist"),
+        ("lora", ("--json", "no/where.json"), "--json no/where.json: cannot be written (its folder does not exist)"),
         ("lora", ("--quantization", "tiny"), "invalid choice: 'tiny'"),
         ("strange", (), "was trained on another base"),
     ],

@@ -1,5 +1,6 @@
 """Gates with several chances: two looks at the rows, and candidate after candidate, for one error between them."""
 
+import io
 import json
 
 import pytest
@@ -14,6 +15,7 @@ from harness.spending import Terms, share_of, shared
 from harness.store import Store
 from harness.types import Outcome
 from harness.verify import verify
+from reports.terminal import print_verdicts
 from tests.playground import calls, finished_run, make_model, make_suite, run_gate
 from tests.results import paired, result
 
@@ -113,6 +115,7 @@ def test_a_slice_that_decides_saves_the_other_rows(repo):
     assert sum(call.startswith("good") for call in calls(repo)) == 150
     assert (run["partial"], run["verdicts"][0]["read"], run["verdicts"][0]["n"]) == (False, 150, 400)
     assert [each["unread"] for each in run["results"]] == [0, 250]
+    assert "bounds are wider than 95%" in _printed(run)
     assert verify(run_dir).outcome is Outcome.PASS
 
 
@@ -199,6 +202,8 @@ def test_candidates_after_the_first_are_judged_more_strictly(repo):
     run_dir, run = finished_run(repo)
     assert run["numbers"] == {"asks": {"good": 3}}
     assert "candidate 3 on these rows, so one-sided at 0.42% in place of 5%" in run["verdicts"][0]["reason"]
+    assert "bounds are wider than 95%" in _printed(run)
+    assert "wider" not in _printed(json.loads((repo.path / "was-near/run.json").read_text()))
     assert verify(run_dir).outcome is Outcome.PASS
     run_gate(repo, "--adapter", "poor", "--run-dir", "again", *SPEND)
     assert json.loads((repo.path / "again/run.json").read_text())["numbers"] == {"asks": {"poor": 1}}
@@ -221,3 +226,9 @@ def test_the_number_of_a_candidate_cannot_be_lowered_afterwards(repo):
     run["receipt"]["numbers_sha256"] = digest(run["numbers"])
     (run_dir / "run.json").write_text(json.dumps(run))
     assert any("does not say which candidate" in line for line in verify(run_dir).disagreements)
+
+
+def _printed(run):
+    out = io.StringIO()
+    print_verdicts(run, file=out, color=False)
+    return out.getvalue()

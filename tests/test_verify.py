@@ -18,7 +18,7 @@ from tests.playground import finished_run, make_model, make_suite, run_gate
 
 pytest_plugins = "pytester"
 
-FREE = {"environment", "seconds", "fresh", "attempts", "tried", "notes", "finished_at", "models", "trained"}
+FREE = {"environment", "seconds", "fresh", "attempts", "tried", "notes", "finished_at", "models", "trained", "store"}
 """What verification does not vouch for: it is not in the records, and no verdict rests on it."""
 
 

@@ -147,7 +147,8 @@ def _train(settings: TrainConfig, out: Path, console: Console) -> None:
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    silent = not console.is_interactive  # else it writes an empty line where nobody can watch a bar
+    with Progress(*columns, console=console, transient=True, disable=silent) as progress:
         bar = progress.add_task("", total=None)
 
         def step(done: int, total: int, point: Point) -> None:

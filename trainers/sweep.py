@@ -69,6 +69,7 @@ class TrainedSweep:
     options: Options
     configs: Mapping[str, TrainConfig]
     settings: Mapping[str, Settings]
+    given: Mapping[str, Settings]
     rank_by: str
     _jobs: dict[str, Job] = field(default_factory=dict)
 
@@ -96,7 +97,8 @@ class TrainedSweep:
                 quantization=asked.quantization.label,
                 train_config=plain(asked),
             )
-            points.append(Point(name, model, _json(self.settings[name]), job, _parameters(asked)))
+            set_, given = _json(self.settings[name]), _json(self.given[name])
+            points.append(Point(name, model, set_, job, _parameters(asked), given))
         return tuple(points)
 
     def train(self, name: str, screen: Screen) -> bool:
@@ -126,6 +128,7 @@ def make_sweep(options: Options) -> TrainedSweep:
         options=options,
         configs=dict(zip(names, configs, strict=True)),
         settings=dict(zip(names, settings, strict=True)),
+        given=dict(zip(names, spec.points, strict=True)),
         rank_by=spec.rank_by,
     )
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from harness.audit.inspection import VERSION, Audit
-from harness.errors import UsageProblem
+from harness.outputs import write_output
 from harness.types import Json
 
 __all__ = ["as_json", "write_json"]
@@ -18,10 +18,7 @@ def write_json(found: Audit, path: Path) -> None:
         UsageProblem: `path` cannot be written.
     """
     text = json.dumps(as_json(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageProblem(f"--json {path}: cannot be written ({error.strerror}); give another path") from error
+    write_output(path, text.encode())
 
 
 def as_json(found: Audit) -> dict[str, Json]:

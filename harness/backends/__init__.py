@@ -70,6 +70,12 @@ class Backend(Protocol):
     def render(self, model: ModelRef, messages: Sequence[Mapping[str, str]]) -> Prompt:
         """Apply the model's chat template with the generation prompt, and tokenize, once."""
 
+    def plain(self, model: ModelRef, text: str) -> Prompt:
+        """Tokenize `text` as it is: no template, and special tokens only where the tokenizer puts them by itself."""
+
+    def context(self, model: ModelRef) -> int | None:
+        """Tokens that a prompt and its answer may have together; None when the model names no limit. Loads nothing."""
+
     def policy(self) -> Mapping[str, str]:
         """What else can change an answer: engine and library versions, batch size, device. Enters store keys."""
 

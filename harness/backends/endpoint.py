@@ -58,6 +58,20 @@ class EndpointBackend:
         text = json.dumps([dict(message) for message in messages], ensure_ascii=False)
         return Prompt(text, tuple(text.encode()))
 
+    def plain(self, model: ModelRef, text: str) -> Prompt:  # noqa: ARG002  # one protocol
+        """See `Backend.plain`.
+
+        Raises:
+            NotMeasured: always; an endpoint is asked in messages.
+        """
+        raise NotMeasured(
+            f"model {model.name!r} answers messages and continues no plain text; this suite leaves it out"
+        )
+
+    def context(self, model: ModelRef) -> int | None:  # noqa: ARG002  # one protocol
+        """See `Backend.context`; the endpoint does not say."""
+        return None
+
     def policy(self) -> Mapping[str, str]:
         """See `Backend.policy`."""
         return {"engine": f"{self.name}-1", "device": "remote"}
@@ -144,6 +158,14 @@ class Beside:
     def render(self, model: ModelRef, messages: Sequence[Mapping[str, str]]) -> Prompt:
         """See `Backend.render`."""
         return self._of(model).render(model, messages)
+
+    def plain(self, model: ModelRef, text: str) -> Prompt:
+        """See `Backend.plain`."""
+        return self._of(model).plain(model, text)
+
+    def context(self, model: ModelRef) -> int | None:
+        """See `Backend.context`."""
+        return self._of(model).context(model)
 
     def generate(
         self,

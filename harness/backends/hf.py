@@ -11,7 +11,7 @@ from harness.backends import LoadedModel, Prompt, Usage
 from harness.backends._residency import ATTENTION, Model, Residency
 from harness.chat import Tokenizer, render
 from harness.errors import ModelProblem, UsageProblem
-from harness.models import identify
+from harness.models import identify, locate
 from harness.types import FinishReason, Generation, ModelRef, Sampling
 
 __all__ = ["HfBackend", "stop_ids"]
@@ -69,6 +69,19 @@ class HfBackend:
     def render(self, model: ModelRef, messages: Sequence[Mapping[str, str]]) -> Prompt:
         """See `Backend.render`."""
         return render(self._resident().tokenizer(model), messages)
+
+    def plain(self, model: ModelRef, text: str) -> Prompt:
+        """See `Backend.plain`; a text that begins with the token of beginnings gets no second one."""
+        tokenizer = self._resident().tokenizer(model)
+        begun = bool(tokenizer.bos_token) and text.startswith(tokenizer.bos_token)
+        return Prompt(text=text, token_ids=tuple(tokenizer(text, add_special_tokens=not begun)["input_ids"]))
+
+    def context(self, model: ModelRef) -> int | None:
+        """See `Backend.context`."""
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(locate(model.base, model.revision), trust_remote_code=False)
+        return getattr(config.get_text_config(), "max_position_embeddings", None)
 
     def policy(self) -> Mapping[str, str]:
         """See `Backend.policy`. `device` is the type alone (`cpu`, `cuda`)."""

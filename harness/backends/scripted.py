@@ -80,6 +80,14 @@ class ScriptedBackend:
         text = "".join(f"<{message['role']}>{message['content']}\n" for message in messages)
         return Prompt(text=text, token_ids=tuple(text.encode()))
 
+    def plain(self, model: ModelRef, text: str) -> Prompt:  # noqa: ARG002  # one protocol
+        """See `Backend.plain`; the answer is found by the whole text."""
+        return Prompt(text=text, token_ids=tuple(text.encode()))
+
+    def context(self, model: ModelRef) -> int | None:  # noqa: ARG002  # one protocol
+        """See `Backend.context`."""
+        return None
+
     def policy(self) -> Mapping[str, str]:
         """See `Backend.policy`."""
         return {"engine": f"{self.name}-1", "batch_size": str(self._batch_size), "device": "cpu"}

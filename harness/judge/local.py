@@ -86,7 +86,7 @@ class LocalJudge:
     ) -> list[Judgement]:
         """See `Judge.ask`. A grammar leaves nothing to ask again; a verdict that is cut is TRUNCATED."""
         ref, backend = self._identified(), self._backend()
-        engine = Engine(backend, store, progress=lambda _model, _suite, done, total: progress(done, total))
+        engine = Engine(backend, store, progress=lambda _model, _suite, done, total, _tokens=0: progress(done, total))
         asked = [self._requests(question, rubric) for question in questions]
         flat = [each for several in asked for each in several]
         replies: list[Generation] = [None] * len(flat)  # type: ignore[list-item]  # each is filled below, or answer() raises

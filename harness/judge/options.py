@@ -44,21 +44,21 @@ def add_judge_options(add: Callable[..., None], *, existing: Callable[[str], str
         type=_calls,
         metavar="N[,suite=N][,day=N]",
         help="most requests to the judge's endpoint, retries too: in this run, for each suite, and in a day (UTC) over "
-        "all runs with this --store",
+        "all runs with this --store (default: no limit)",
     )
     add(
         "judge-budget",
         default=None,
         type=_money,
         metavar="MONEY[,suite=MONEY][,day=MONEY]",
-        help="most to spend on the judge, likewise, in the currency of --judge-prices",
+        help="most to spend on the judge, likewise, in the currency of --judge-prices (default: no limit)",
     )
     add(
         "judge-prices",
         default=None,
         metavar="FILE",
         type=existing,
-        help='TOML file of prices for a million tokens: ["model"] with input = and output =',
+        help='TOML file of prices for a million tokens: ["model"] with input = and output = (default: none)',
     )
     add("judge-concurrency", default=8, type=_whole, metavar="N", help="most requests to it at a time (default: 8)")
     add(
@@ -74,7 +74,7 @@ def add_judge_options(add: Callable[..., None], *, existing: Callable[[str], str
         metavar="FILE",
         type=existing,
         help="two-turn questions in MT-Bench's form that the judged suites ask instead of their own rows; answers in "
-        "reference_answer.jsonl beside it are used",
+        "reference_answer.jsonl beside it are used (default: the rows of the suites)",
     )
 
 

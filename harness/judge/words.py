@@ -45,7 +45,13 @@ def as_text(found: Calibration, rubric: Rubric) -> str:
 
 
 def write_json(found: Calibration, path: Path) -> None:
-    """All figures of a calibration, as JSON."""
+    """All figures of a calibration, as JSON.
+
+    Raises:
+        UsageProblem: the file cannot be written.
+    """
+    from harness.outputs import write_output  # its module is for command lines alone
+
     kappa, low, high = found.agreement
     figures = {"kappa": kappa, "low": low, "high": high, "bias": found.bias, "confusion": found.confusion}
-    path.write_text(json.dumps({**figures, **found.spec()}, indent=2) + "\n", encoding="utf-8")
+    write_output(path, (json.dumps({**figures, **found.spec()}, indent=2) + "\n").encode())

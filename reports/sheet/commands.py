@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.errors import HarnessError
+from harness.outputs import writable
 
 __all__ = ["sheet"]
 
@@ -22,7 +23,7 @@ def export_sheet(
     *,
     suite: Annotated[str, typer.Option(help="Suite whose answers are compared.")],
     model: Annotated[str, typer.Option(help="Candidate that is compared with the base.")],
-    out: Annotated[Path, typer.Option(help="The sheet, a CSV file; its key is written beside it.")],
+    out: Annotated[Path, typer.Option(callback=writable, help="The sheet, a CSV file; its key is written beside it.")],
     rows: Annotated[int, typer.Option(min=1, help="Rows to look at; those that differ first.")] = 200,
     seed: Annotated[int, typer.Option(help="Another seed draws other rows and other sides.")] = 0,
 ) -> None:
@@ -47,7 +48,9 @@ def export_sheet(
 def score_sheet(
     filled: Annotated[Path, typer.Argument(metavar="SHEET", help="The sheet with `better` filled in.")],
     key: Annotated[Path | None, typer.Option(help="Its key (default: SHEET with .key.json for .csv).")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures there too, as JSON.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", callback=writable, help="Write all figures there too, as JSON.")
+    ] = None,
 ) -> None:
     """Say what people think of the candidate: wins, ties, losses, and whether the run's metric agrees.
 

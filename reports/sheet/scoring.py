@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.errors import UsageProblem
+from harness.outputs import write_output
 from harness.runs import json_bytes
 from harness.stats import clopper_pearson, mcnemar_midp
 from harness.types import Estimate
@@ -138,10 +139,7 @@ def write_json(found: Scored, path: Path) -> None:
     Raises:
         UsageProblem: the file cannot be written.
     """
-    try:
-        path.write_bytes(json_bytes(asdict(found)))
-    except OSError as error:
-        raise UsageProblem(f"--json {path}: cannot be written ({error.strerror}); give another place") from error
+    write_output(path, json_bytes(asdict(found)))
 
 
 def _choices(sheet: Path, key: SheetKey) -> Mapping[int, str]:

@@ -10,7 +10,7 @@ from harness.backends.hf import HfBackend
 from harness.errors import AdapterWithoutEffect, ModelProblem, UsageProblem
 from harness.options import QUANTIZATIONS
 from harness.types import FinishReason, ModelRef, Sampling
-from tests.tiny import make_adapter, make_base
+from tests.tiny import make_adapter, make_base, make_tokenizer
 
 SHORT = Sampling(12)
 
@@ -232,3 +232,20 @@ def test_one_token_more_than_embedding_rows_is_refused(tmp_path):
         identify(ModelRef("base", str(folder)))
     with pytest.raises(ModelProblem, match="embedding rows"):
         Residency("cpu").switch(ModelRef("base", str(folder)))
+
+
+def test_plain_text_is_begun_once_and_by_the_tokenizer(tmp_path):
+    """No template; the token of beginnings where the tokenizer puts one, and no second one where the text has it."""
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = make_tokenizer()
+    begin = tokenizer.bos_token_id
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|begin|> $A", special_tokens=[("<|begin|>", begin)]
+    )
+    backend = HfBackend("cpu")
+    model = backend.identify(ModelRef("base", str(make_base(tmp_path / "base", tokenizer=tokenizer))))
+    bare, begun = backend.plain(model, "One"), backend.plain(model, "<|begin|>One")
+    assert bare.token_ids == begun.token_ids
+    assert (bare.token_ids[0], bare.token_ids.count(begin), len(bare.token_ids)) == (begin, 1, 4)
+    assert backend.context(model) == 1024

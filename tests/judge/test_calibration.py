@@ -196,6 +196,9 @@ def test_the_command_calibrates_and_says_what_came_out(tmp_path, capsys):
         assert (code, len(server.bodies)) == (0, 50 + 1 + 110 - 49)
         assert "quadratic kappa 1.00 [1.00, 1.00]" in said.out
         assert "labels by rule" in said.out
+        code, said = calibrate_judge(capsys, *given, 200, "--no-reasons")
+        assert (code, len(server.bodies)) == (0, 222 + 1)  # no reply with reasons answers a question without
+        assert not any('"reasons"' in json.dumps(body) for body in server.bodies[112:])
         status[0] = 401
         code, said = calibrate_judge(capsys, *given, 200)
         assert (code, "refuses the key" in said.err) == (11, True)

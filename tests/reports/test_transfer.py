@@ -51,6 +51,19 @@ def test_the_same_order_carries_over(swept):
     assert as_text(found).endswith("The first base's best, e, is best on the second too.")
 
 
+def test_points_are_paired_by_what_was_asked_for(swept):
+    """Ranks that each base was given so that parameters match are not the same, and keep no two points apart."""
+    small, larger = swept("small", *SMALL), swept("larger", *SMALL)
+    ranks = [
+        {point["settings"]["lora.rank"] for point in json.loads((run / "plan.json").read_text())["sweep"]["points"]}
+        for run in (small, larger)
+    ]
+    assert ranks == [{len("small")}, {len("larger")}]
+    found = compare_sweeps(small, larger)
+    assert (len(found.points), found.left_out) == (5, ())
+    assert found.points[0].settings == {"optim.learning_rate": 1e-6}
+
+
 def test_another_order_is_not_shown_to_carry_over(swept):
     """What trusting the first base costs the second is said in points; points of one sweep alone are named."""
     large = swept("large", "a=360:1", "b=390:2", "c=340:3", "d=380:4", "e=350:5", "f=100:6", "g=fails:7")

@@ -52,6 +52,7 @@ def test_a_training_that_is_not_finite_is_exit_code_11(toml, tmp_path, overflowi
     result = invoke(toml, "--out", tmp_path / "out", "--model", overflowing_base)
     assert result.exit_code == 11
     assert "error: training stopped at step 1: loss" in result.stderr
+    assert "" not in result.stderr.splitlines()
     assert not (tmp_path / "out").exists()
 
 

@@ -93,6 +93,10 @@ def test_matched_ranks_train_equally_many_parameters(options, tmp_path):
     )
     _, points = planned(replace(options, sweep=(str(file),)))
     assert list(points) == ["all-linear-r8", "qv-r37", "mlp-r14"]
+    assert [point.settings.get("lora.rank") for point in points.values()] == [8, 37, 14]
+    assert [dict(point.given) for point in points.values()] == [
+        {"lora.target_modules": modules} for modules in ("all-linear", "qv", "mlp")
+    ]
     counts = [point.parameters for point in points.values()]
     assert max(counts) / min(counts) < 1.05
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.errors import BadSpec
 from harness.forms import TrainRow
+from harness.outputs import write_output
 from harness.types import Json
 from trainers.config import TrainConfig, load_config
 from trainers.planning.advice import Suggestion, enough, suggestions
@@ -190,12 +191,9 @@ def write_json(plan: Plan, path: Path) -> None:
     """Write the plan for machines.
 
     Raises:
-        BadSpec: the file cannot be written.
+        UsageProblem: the file cannot be written.
     """
-    try:
-        path.write_text(json.dumps(as_json(plan), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise BadSpec(f"{path}: cannot be written ({error.strerror}); name a file in a folder that exists") from error
+    write_output(path, (json.dumps(as_json(plan), indent=1, allow_nan=False) + "\n").encode())
 
 
 def _suggestion(suggestion: Suggestion) -> dict[str, Json]:
