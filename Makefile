@@ -1,6 +1,7 @@
 # make demo    train the default LoRA on the embedded base, gate it, print verdicts and the report's path
-# make test    all tests but the slow proofs; `make test-slow` runs those
+# make test    all tests but the slow proofs; `make test-slow` runs those, `make test-browser` those in Chromium
 # make lint    ruff, formatting, mypy          make bench   measurements, printed as JSON
+# make bench-report  how long the page of 100,000 examples takes to build and to open
 # make bench-stats   how often gates are wrong, worked out again and written into docs/statistics.md
 # make install only the environment, in .venv; a no-op when it is current
 
@@ -8,12 +9,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(shell command -v uv 2>/dev/null)
 ADAPTER := build/adapters/default
+AXE := build/axe
+AXE_VERSION := 4.14.1
 
 # threads that wait asleep, after a short spin: on a shared machine spinning ones are many times slower
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 20000
 
-.PHONY: demo install test test-slow test-demo lint format bench bench-stats clean
+.PHONY: demo install test test-slow test-demo test-browser test-mutants browser lint format bench bench-report bench-stats
+.PHONY: clean
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml constraints.txt
@@ -36,13 +40,24 @@ demo: install
 
 # two processes with one thread each: the models of the tests are too small to share
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n 2 --dist loadfile -m "not slow and not demo and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n 2 --dist loadfile -m "not slow and not demo and not gpu and not mutants and not browser"
 
 test-slow: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n 2 --dist loadfile -m "slow and not gpu"
 
+test-mutants: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_mutants.py -q -n 2 -m mutants
+
 test-demo: install
 	$(BIN)/python -m pytest tests -q -m demo
+
+# Chromium from Debian's packages and axe-core from npm's registry, unless they are there; only tests need them
+browser:
+	command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+	test -f $(AXE)/node_modules/axe-core/axe.min.js || npm install --silent --no-save --prefix $(AXE) axe-core@$(AXE_VERSION)
+
+test-browser: install browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/browser -q
 
 lint: install
 	$(BIN)/ruff check .
@@ -56,6 +71,9 @@ format: install
 bench: install
 	$(BIN)/python -m tests.bench.engine
 	$(BIN)/python -m tests.bench.audit
+
+bench-report: install browser
+	$(BIN)/python -m tests.bench.report
 
 bench-stats: install
 	$(BIN)/python -m tests.bench.statistics --write

@@ -1,8 +1,9 @@
 """How prompts get answered: what the store knows is not computed again, what is computed is stored at once."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Protocol
 
 from harness.backends import Backend, Prompt
 from harness.errors import NotMeasured
@@ -10,13 +11,21 @@ from harness.fingerprint import digest
 from harness.store import Store
 from harness.types import FinishReason, Generation, Json, ModelRef, Sampling, SuiteResult
 
-__all__ = ["AUTO", "Engine", "Progress", "answer", "repeats_exactly", "with_dtype"]
+__all__ = ["AUTO", "Engine", "Progress", "answer", "repeats_exactly", "untold", "with_dtype"]
 
 AUTO = "auto"
 KEY_VERSION = 1  # of the layout of keys and values below; a change makes every stored answer a miss
 
-Progress = Callable[[str, str, int, int], None]
-"""Called with (model, suite, answers so far, answers planned)."""
+
+class Progress(Protocol):
+    """Who is told how far a measurement is."""
+
+    def __call__(self, model: str, suite: str, done: int, total: int, tokens: int = 0, /) -> None:
+        """Take model, suite, answers so far, answers planned, and tokens that were made since the last call."""
+
+
+def untold(_model: str, _suite: str, _done: int, _total: int, _tokens: int = 0, /) -> None:
+    """Progress that nobody wants to hear of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +43,7 @@ class Engine:
     backend: Backend
     store: Store
     repeat: int = 0
-    progress: Progress = lambda _model, _suite, _done, _total: None
+    progress: Progress = untold
     beside: SuiteResult | None = None
 
 
@@ -78,7 +87,8 @@ def answer(
             new = {part[index]: generation for index, generation in batch}
             engine.store.put_many({key: _stored(generation) for key, generation in new.items()})
             known.update(new)
-            engine.progress(model.name, suite, len(known), len(known.keys() | wanted.keys()))
+            tokens = sum(generation.new_tokens for generation in new.values())
+            engine.progress(model.name, suite, len(known), len(known.keys() | wanted.keys()), tokens)
 
         engine.backend.generate(model, [wanted[key] for key in part], sampling, keep)
 

@@ -2,21 +2,27 @@
 
 import subprocess
 import sys
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from harness.errors import BadRunDirectory, BudgetSpent, HarnessError, JudgeProblem, NotMeasured
+from harness.doctor_command import doctor
+from harness.errors import BudgetSpent, HarnessError, JudgeProblem, NotMeasured
+from harness.init_command import init
 from harness.outputs import writable, write_output
+from harness.panels import EPILOG, arrange
+from harness.regression_command import regression
 from harness.speed_command import speed
+from harness.verify_command import verify
+from reports.beside.commands import compare
+from reports.commands import runs, show
+from reports.publish.commands import comment, history, summary
 from reports.sheet.commands import sheet
 
 __all__ = ["main"]
 
-EXIT_CODES = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 10, "INVALID": 11}
-USAGE, BUDGET = 4, 12
+USAGE, INVALID, BUDGET = 4, 11, 12
 RunDir = Annotated[
     Path, typer.Argument(metavar="RUN_DIR", help="A run directory, such as runs/20260101-120000-a1b2c3.")
 ]
@@ -30,10 +36,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Evaluation-first quality gate for LoRA and QLoRA fine-tunes. The gate itself is: "
     "pytest suites/ --model BASE --adapter DIR",
+    epilog=EPILOG,
 )
 
 
-app.command()(speed)
+for command in (init, doctor, runs, show, speed, verify, compare, summary, comment, history):
+    app.command()(command)
 
 
 @app.callback()
@@ -42,52 +50,17 @@ def root() -> None:
 
 
 @app.command()
-def verify(
+def report(
     run_dir: RunDir,
-    allow_partial: Annotated[  # noqa: FBT002  # a flag of the command line
-        bool, typer.Option("--allow-partial", help="Accept a run that left rows or gates out (--limit, -k, --lf).")
-    ] = False,
-    on_inconclusive: Annotated[
-        Literal["fail", "warn"], typer.Option(help="Whether INCONCLUSIVE ends with 10 (fail) or is only said (warn).")
-    ] = "fail",
+    embed_budget: Annotated[
+        str, typer.Option(metavar="SIZE", help="How much of the page texts of examples may take, such as 500kB or 8MB.")
+    ] = "8MB",
 ) -> None:
-    """Recompute every verdict of a finished run from its records, and say whether run.json is right.
-
-    Exits with the run's own code when everything agrees: 0 PASS, 1 FAIL, 10 INCONCLUSIVE, 11 INVALID.
-    Exits 11 when anything disagrees, when the receipt is missing, or when the run is partial without --allow-partial.
-    Needs neither model nor torch; CI trusts this, not pytest's exit code alone.
-    """
-    from harness.verify import verify as recompute
-
-    try:
-        found = recompute(run_dir)
-    except BadRunDirectory as error:
-        typer.echo(f"tunegate: {error}", err=True)
-        raise typer.Exit(EXIT_CODES["INVALID"]) from None
-    for line in found.disagreements:
-        typer.echo(f"DISAGREES {line}", err=True)
-    for line in found.unchecked:
-        typer.echo(f"UNCHECKED {line}", err=True)
-    if found.partial and not allow_partial:
-        typer.echo(
-            f"REFUSED {run_dir}: partial run, it left rows or gates out; repeat it whole or add --allow-partial",
-            err=True,
-        )
-        raise typer.Exit(EXIT_CODES["INVALID"])
-    partial = " (partial)" if found.partial else ""
-    typer.echo(f"{'REJECTED' if found.disagreements else 'verified'}: {found.outcome}{partial} {run_dir}")
-    if found.outcome == "INCONCLUSIVE" and on_inconclusive == "warn":
-        typer.echo("WARNING: not shown to pass; accepted by --on-inconclusive warn", err=True)
-        raise typer.Exit(0)
-    raise typer.Exit(EXIT_CODES[found.outcome])
-
-
-@app.command()
-def report(run_dir: RunDir) -> None:
-    """Rebuild report.html of a finished run from its files alone; needs neither model nor torch."""
+    """Rebuild report.html of a finished run from its files alone; texts beyond the budget go to records.parquet."""
+    from reports.browser.embedded import budget
     from reports.html import write_report
 
-    typer.echo(write_report(run_dir))
+    typer.echo(write_report(run_dir, budget=budget(embed_budget)))
 
 
 @app.command()
@@ -209,12 +182,12 @@ def audit(  # noqa: PLR0913  # one parameter for each option
     """
     from harness.audit import MAX_LENGTH, Asked, Graders, Request, parse_limits, system_text, write_json
     from harness.audit import audit as look
-    from harness.judge import JudgeSettings
+    from harness.judge import Caps, JudgeSettings
     from reports.audit_page import write_audit
     from reports.audit_terminal import print_audit
 
     try:
-        settings = JudgeSettings(judge, judge_calls, judge_budget, str(judge_prices) if judge_prices else None)
+        settings = JudgeSettings(judge, Caps(judge_calls), Caps(judge_budget), judge_prices, store=store)
         words = [*(["truncated=0"] if max_length else []), *(limit or ())]
         request = Request(
             data=data,
@@ -249,75 +222,30 @@ def calibrate_judge(  # noqa: PLR0913, PLR0917  # one parameter for each option
     judge_budget: Annotated[float | None, typer.Option(min=1e-9, help="Most money to spend.")] = None,
     judge_prices: Annotated[Path | None, typer.Option(help="TOML file of prices for a million tokens.")] = None,
     json_file: JsonFile = None,
+    reasons: Annotated[bool, typer.Option(help="--no-reasons asks as a --second-judge is asked.")] = True,  # noqa: FBT002
 ) -> None:
     """Measure how far a judge agrees with labels, and keep that under its fingerprint: only then may it gate.
 
     Exits 0 when it was measured, whatever came out; 11 when the judge cannot be asked or left answers ungraded; 12 when
     the budget is used up, and the same command with a larger one goes on.
     """
-    from harness.judge import JudgeSettings
+    from harness.judge import Caps, JudgeSettings
     from harness.judge.labels import calibrate_from_files
     from harness.judge.words import as_text, write_json
 
-    settings = JudgeSettings(judge, judge_calls, judge_budget, str(judge_prices) if judge_prices else None)
+    settings = JudgeSettings(judge, Caps(judge_calls), Caps(judge_budget), judge_prices, store=store, reasons=reasons)
     try:
         found, rubric = calibrate_from_files(settings, labels, suite, store)
     except (BudgetSpent, JudgeProblem, NotMeasured) as error:
         typer.echo(f"tunegate: {error}", err=True)
-        raise typer.Exit(BUDGET if isinstance(error, BudgetSpent) else EXIT_CODES["INVALID"]) from None
+        raise typer.Exit(BUDGET if isinstance(error, BudgetSpent) else INVALID) from None
     if json_file is not None:
         write_json(found, json_file)
     typer.echo(as_text(found, rubric))
 
 
-regression = typer.Typer(no_args_is_help=True, help="Pinned regression cases: what broke once must not break again.")
 app.add_typer(regression, name="regression")
 app.add_typer(sheet, name="sheet")
-PINNED_FILE = Path("suites/data/regression.pinned.jsonl")
-CasesFile = Annotated[Path, typer.Option("--file", help="The pinned cases, beside the regression suite.")]
-
-
-@regression.command()
-def add(
-    run_dir: RunDir,
-    ids: Annotated[list[str], typer.Option("--id", help="Example that broke; repeat it for several.")],
-    owner: Annotated[str, typer.Option(help="Who answers for the case.")],
-    reason: Annotated[str, typer.Option(help="Why it must not break again.")],
-    suite: Annotated[str | None, typer.Option(help="Suite of the ids, when several have them.")] = None,
-    file: CasesFile = PINNED_FILE,
-) -> None:
-    """Pin examples that the base gets right and a candidate of the run broke. Run it from the repository's top."""
-    from harness.pinning import Wanted, pin
-
-    for case in pin(run_dir, Wanted(tuple(ids), owner, reason, suite), file):
-        typer.echo(f"pinned {case.id} of {case.origin.suite}, broken by {case.origin.model}, in {file}")
-
-
-@regression.command("list")
-def list_cases(file: CasesFile = PINNED_FILE) -> None:
-    """List the pinned cases with owner, reason and waiver; an expired waiver says so."""
-    from harness.pinned import read_cases, today
-
-    for case in read_cases(file):
-        standing = case.standing(today())
-        typer.echo(f"{case.id}  {case.added}  {case.owner}: {case.reason}{f'  [{standing}]' if standing else ''}")
-    typer.echo(f"{len(read_cases(file))} pinned cases in {file}")
-
-
-@regression.command()
-def waive(
-    name: Annotated[str, typer.Option("--id", help="Pinned case that may be broken for a while.")],
-    owner: Annotated[str, typer.Option(help="Who allows it.")],
-    reason: Annotated[str, typer.Option(help="Why.")],
-    expires: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last day of it, such as 2026-12-31.")],
-    file: CasesFile = PINNED_FILE,
-) -> None:
-    """Let a pinned case be broken until a date. It is counted as waived in every verdict, and counts again after."""
-    from harness.pinned import today, waiver
-    from harness.pinning import waive as allow
-
-    case = allow(file, name, waiver(owner, reason, expires.date()))
-    typer.echo(f"{case.id} {case.standing(today())}")
 
 
 @app.command()
@@ -384,6 +312,9 @@ def train(context: typer.Context) -> None:
     """Train one adapter: CONFIG --out DIR, as `python -m trainers`, in a process of its own."""
     command = [sys.executable, "-m", "trainers", "train", *context.args]
     raise typer.Exit(subprocess.run(command, check=False).returncode)  # noqa: S603  # our own module, no shell
+
+
+arrange(app)
 
 
 def main() -> None:

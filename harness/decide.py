@@ -81,7 +81,8 @@ def with_unused(verdict: Verdict, unused: int) -> Verdict:
     """The verdict, saying where it is INCONCLUSIVE that so many rows of the suite were left out by `--limit`."""
     if verdict.outcome is not Outcome.INCONCLUSIVE or not unused:
         return verdict
-    return replace(verdict, reason=f"{verdict.reason}; {unused} rows of the suite are unused, drop --limit")
+    said = f"you have {unused:,} unused rows: drop --limit, or plan with --on-inconclusive extend"
+    return replace(verdict, reason=f"{verdict.reason}; {said}")
 
 
 def undecided(  # noqa: PLR0913  # the fields of a verdict that is not there

@@ -5,17 +5,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from harness.ages import notes_on
-from harness.answers import Engine, Progress, repeats_exactly, with_dtype
+from harness.answers import Engine, Progress, repeats_exactly, untold, with_dtype
 from harness.backends import Backend
-from harness.decide import decide, shown, with_unused
+from harness.decide import shown, with_unused
 from harness.errors import AdapterWithoutEffect, CannotWrite, HarnessError, Incomparable, NotMeasured
 from harness.fingerprint import digest
+from harness.judge.interview import Answered
 from harness.judge.standing import not_requested, requested, weigh
+from harness.judge_suite import JudgeSuite
 from harness.noise import Noise, known_noise, noise_key, tempered
 from harness.plan import Item, Plan, PlannedSuite
 from harness.regression_suite import RegressionSuite
 from harness.runs import RunDirectory, record_name
-from harness.sequential import decided, joined
+from harness.sequential import joined
+from harness.spending import Terms
 from harness.store import Store
 from harness.suite import Suite
 from harness.types import ModelRef, SuiteResult, Verdict
@@ -51,6 +54,7 @@ class Evaluator:
         base_since: answers of the base that were stored earlier count as unknown; None for no such moment.
         records: files of rows written so far, by name.
         judgements: files of what judges said, by name.
+        numbers: by suite and model, see `number`.
     """
 
     plan: Plan
@@ -58,15 +62,18 @@ class Evaluator:
     store: Store
     make_backend: Callable[[], Backend]
     prepare: Callable[[str], None] = lambda _name: None
-    progress: Progress = lambda _model, _suite, _done, _total: None
+    progress: Progress = untold
     base_since: float | None = None
     records: dict[str, RecordFile] = field(default_factory=dict)
     judgements: dict[str, RecordFile] = field(default_factory=dict)
+    numbers: dict[str, dict[str, int]] = field(default_factory=dict)
     _backend: Backend | None = None
     _models: dict[str, ModelRef | HarnessError] = field(default_factory=dict)
     _results: dict[tuple[str, str], SuiteResult | Exception] = field(default_factory=dict)
     _noise: dict[str, tuple[Noise, ...] | None] = field(default_factory=dict)
     _pools: dict[str, list[SuiteResult]] = field(default_factory=dict)
+    _ungraded: dict[str, Answered] = field(default_factory=dict)
+    _notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def verdict(self, item: Item) -> Verdict:
         """Measure what `item` needs and decide it.
@@ -88,8 +95,9 @@ class Evaluator:
         for beside in self.plan.trajectory.needs(item.suite, item.model) if self.plan.trajectory else ():
             self.result(*beside)  # planned like all else, so the verdict counts only beside it
         yardstick = self.result(item.suite, base)
-        verdict = decide(gate, yardstick, candidate, chance=planned.suite.chance, confirm=confirm, prompted=prompted)
-        verdict = weigh(verdict, planned.judge, gate, yardstick, candidate)
+        terms = self._terms(planned, item.model)
+        verdict = terms.decide(gate, yardstick, candidate, confirm=confirm, prompted=prompted)
+        verdict = weigh(verdict, planned.judge, gate and terms.gate(gate), yardstick, candidate)
         if gate is not None:
             verdict = with_unused(tempered(verdict, self.noise(item.suite)), planned.unused)
         return shown(verdict, planned.suite.gates)
@@ -112,6 +120,8 @@ class Evaluator:
             HarnessError: it could not be measured.
         """
         self._measure_all(model)
+        if (suite, model) not in self._results:
+            raise NotMeasured(f"suite {suite!r}: no candidate answered, so that the base was not judged beside one")
         found = self._results[suite, model]
         if isinstance(found, Exception):
             raise found
@@ -133,24 +143,58 @@ class Evaluator:
         """The backend, once anything was measured."""
         return self._backend
 
+    def _terms(self, planned: PlannedSuite, model: str) -> Terms:
+        spends = self.plan.options.get("attempts") == "spend"
+        return Terms(planned.suite.chance, planned.first, self.number(planned.name, model) if spends else None)
+
+    def number(self, suite: str, model: str) -> int:
+        """Which candidate `model` is on the suite's rows, of all that were ever judged on them with this store."""
+        found = self.numbers.setdefault(suite, {})
+        if model not in found:
+            planned = self.plan.suite(suite)
+            data = planned.suite.fingerprint(planned.examples)["data"]
+            found[model] = self.store.number(self._identified(model).fingerprint, data)
+        return found[model]
+
+    def _is_judged(self, suite: str, model: str) -> bool:
+        """Whether a verdict looks at it whatever comes; of the points of a sweep only the winner's do."""
+        points = {point.name for point in self.plan.points}
+        return model not in points and any((item.suite, item.model) == (suite, model) for item in self.plan.items)
+
     def _measure_all(self, model: str) -> None:
         base = self.plan.models[0].name
         if model != base:
             self._measure_all(base)
+        waits = model == base and any(not each.prompting for each in self.plan.models[1:])
         for planned in self.plan.suites:
-            if requested(planned.judge) and (planned.name, model) not in self._results:
-                self._results[planned.name, model] = self._attempt(planned, model)
+            if not requested(planned.judge) or (planned.name, model) in self._results:
+                continue
+            if not (waits and isinstance(planned.suite, JudgeSuite)):
+                self._attempt(planned, model, self._measure)
+            elif planned.name not in self._ungraded:
+                self._attempt(planned, model, self._answer)
 
-    def _attempt(self, planned: PlannedSuite, model: str) -> SuiteResult | Exception:
+    def _attempt(
+        self, planned: PlannedSuite, model: str, measure: Callable[[PlannedSuite, ModelRef], SuiteResult | None]
+    ) -> None:
         yardstick = self._results.get((planned.name, self.plan.models[0].name))
         if isinstance(yardstick, Exception):
-            return yardstick  # without the base there is nothing to compare a candidate with
+            self._results[planned.name, model] = yardstick  # there is nothing to compare a candidate with
+            return
         try:
-            return self._measure(planned, self._identified(model))
+            identified = self._identified(model)
+            asked_base = model in {self.plan.models[0].name, *self.plan.prompts}
+            with self.store.reading(self.base_since if asked_base else None) as reads:
+                result = measure(planned, identified)
+            notes = tuple(notes_on(reads, base=asked_base, now=time.time()))
+            if result is None:
+                self._notes[planned.name] = notes
+            else:
+                self._results[planned.name, model] = replace(result, notes=(*result.notes, *notes))
         except CannotWrite:
             raise  # the measurement is as good as it was, and can go on later
         except HarnessError as error:
-            return error
+            self._results[planned.name, model] = error
         except Exception as error:
             error.add_note(f"while measuring suite {planned.name!r} on model {model!r}")
             self._results[planned.name, model] = error
@@ -180,27 +224,52 @@ class Evaluator:
             )
         return model
 
-    def _measure(self, planned: PlannedSuite, model: ModelRef) -> SuiteResult:
-        asked_base = model.name in {self.plan.models[0].name, *self.plan.prompts}
-        with self.store.reading(self.base_since if asked_base else None) as reads:
-            result = self._measured(planned, model)
-        return replace(result, notes=(*result.notes, *notes_on(reads, base=asked_base, now=time.time())))
-
-    def _measured(self, planned: PlannedSuite, model: ModelRef) -> SuiteResult:
+    def _engine(self, planned: PlannedSuite, model: ModelRef) -> Engine:
+        """What the model answers with; from here on looking at it is counted."""
         assert self._backend is not None
+        if self._is_judged(planned.name, model.name):
+            self.number(planned.name, model.name)
         base = self._results.get((planned.name, self.plan.models[0].name))
         beside = base if isinstance(base, SuiteResult) else None
-        engine = Engine(self._backend, self.store, progress=self.progress, beside=beside)
+        return Engine(self._backend, self.store, progress=self.progress, beside=beside)
+
+    def _answer(self, planned: PlannedSuite, model: ModelRef) -> None:
+        """Have the base answer while it is loaded; it is graded in turn with the first other model that answers."""
+        assert isinstance(planned.suite, JudgeSuite)
+        self._ungraded[planned.name] = planned.suite.answered(model, planned.examples, self._engine(planned, model))
+
+    def _grade_both(self, planned: PlannedSuite, model: ModelRef, engine: Engine) -> SuiteResult:
+        """Grade the base's answers and this model's in turn, so that a judge that drifts drifts for both."""
+        suite, base = planned.suite, self.plan.models[0].name
+        assert isinstance(suite, JudgeSuite)
+        theirs = suite.answered(model, planned.examples, engine)
+        try:
+            first, result = suite.grade([self._ungraded.pop(planned.name), theirs], planned.examples, engine)
+        except HarnessError as error:
+            self._results[planned.name, base] = error
+            raise
+        self._results[planned.name, base] = replace(first, notes=(*first.notes, *self._notes.pop(planned.name)))
+        self._keep(first, self._identified(base))
+        return result
+
+    def _measure(self, planned: PlannedSuite, model: ModelRef) -> SuiteResult:
+        engine = self._engine(planned, model)
         if planned.suite.keep is not None:
             result = self._measure_kept(planned, model, engine)
         elif planned.stops and self.plan.plain and model.name != self.plan.models[0].name:
             result = self._measure_in_parts(planned, model, engine)
+        elif planned.name in self._ungraded:
+            result = self._grade_both(planned, model, engine)
         else:
             result = self._counted(planned, model, engine)
+        self._keep(result, model)
+        return result
+
+    def _keep(self, result: SuiteResult, model: ModelRef) -> None:
+        """Write the rows down, and that this run looked at the model."""
         self._record(result)
         if result.fresh or self.run.resumed:  # a killed run may have computed everything and counted nothing
             self.store.record_attempt(model.fingerprint, digest(dict(result.fingerprint)), str(self.run.plan["id"]))
-        return result
 
     def _measure_kept(self, planned: PlannedSuite, model: ModelRef, engine: Engine) -> SuiteResult:
         keep, base = planned.suite.keep, self._identified(self.plan.models[0].name)
@@ -221,14 +290,14 @@ class Evaluator:
 
     def _measure_in_parts(self, planned: PlannedSuite, model: ModelRef, engine: Engine) -> SuiteResult:
         """Measure from look to look in the plan's order, until all gates have decided or no row is left."""
-        base = self.result(planned.name, self.plan.models[0].name)
+        base, terms = self.result(planned.name, self.plan.models[0].name), self._terms(planned, model.name)
         parts: list[SuiteResult] = []
         start = 0
         for stop in planned.looks:
             part = self._counted(replace(planned, examples=planned.examples[start:stop]), model, engine)
             parts.append(replace(part, fingerprint=base.fingerprint))
             result, start = joined(parts), stop
-            if decided(planned.suite.gates, base, result):
+            if terms.settled(planned.suite.gates, base, result):
                 break
         if not (left := len(planned.examples) - start):
             return result

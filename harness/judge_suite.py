@@ -9,24 +9,27 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.answers import Engine, answer
+from harness.answers import Engine
 from harness.datasets import Source, nested_slice
 from harness.errors import BadSpec, NotMeasured
 from harness.fingerprint import digest
 from harness.gates import Gate
-from harness.judge.asking import REPEAT_SHARE, Beside, questions_of, repeats_of
-from harness.judge.judgement import Judge
+from harness.judge.asking import REPEAT_SHARE, Beside, questions_of, refers, repeats_of
+from harness.judge.interview import Answered, Interview
+from harness.judge.judgement import Judge, Judgement, Question
+from harness.judge.panel import Docket, Panel
 from harness.judge.protocol import PROTOCOL
 from harness.judge.rubric import Rubric
-from harness.judge.scoring import Heard, metric_names, reference_text, row_scores, unsent
+from harness.judge.scoring import Heard, metric_names, row_scores, unsent
 from harness.judge.screen import canaries, gives_orders
-from harness.judge.sitting import Hearing, hold
+from harness.judge.sitting import Hearing
 from harness.prompts import PromptSpec, chat
+from harness.store import Store
 from harness.suite import data_layer, refuse_bad_spec, refuse_other_prompt
 from harness.two_turns import two_turns
-from harness.types import Example, Generation, Json, Message, ModelRef, Row, Sampling, SuiteResult
+from harness.types import Example, Json, ModelRef, Row, Sampling, SuiteResult
 
 if TYPE_CHECKING:
     from harness.plan import PlannedSuite
@@ -50,8 +53,10 @@ class JudgeSuite:
         rubric: what is graded.
         gates: on `judge`, `judge_<dimension>` or `preference`; only differences to the base are decided.
         pairwise: whether the candidate's answers are compared with the base's as well.
+        votes: how often an answer is graded whose grades lie on both sides of the mark, 4; an odd number. Each grade is
+            then the median.
         take: how many rows to judge, a seeded slice; None for all.
-        judge: who judges; set by `judged`.
+        judge: who judges, a panel of one or two; set by `judged`.
         uses_adapter_prompt: as in `Suite`.
     """
 
@@ -63,8 +68,9 @@ class JudgeSuite:
     rubric: Rubric
     gates: Sequence[Gate]
     pairwise: bool = True
+    votes: int = 1
     take: int | None = None
-    judge: Judge | None = None
+    judge: Panel | None = None
     uses_adapter_prompt: bool = True
 
     def __post_init__(self) -> None:
@@ -76,6 +82,8 @@ class JudgeSuite:
                 f"suite {self.name!r}: gate {absolute[0]} bounds a grade by itself, which means little; bound the "
                 "difference to the base, with max_drop or min_gain"
             )
+        if type(self.votes) is not int or self.votes < 1 or self.votes % 2 == 0:
+            raise BadSpec(f"suite {self.name!r}: votes={self.votes!r} must be an odd number of at least 1, such as 3")
 
     @property
     def metric_names(self) -> tuple[str, ...]:
@@ -96,14 +104,16 @@ class JudgeSuite:
     def judge_spec(self) -> dict[str, Json]:
         """What the plan says of the judge; `asked` is None where none was asked for."""
         return {
-            "asked": self.judge.name if self.judge else None,
+            "asked": self.judge.judge.name if self.judge else None,
+            "second": self.judge.second.name if self.judge and self.judge.second else None,
+            "votes": self.votes,
             "protocol": PROTOCOL,
             "rubric": self.rubric.digest,
             "dimensions": list(self.rubric.names),
             "pairwise": self.pairwise,
         }
 
-    def judged(self, judge: Judge | None, *, questions: str | None = None) -> "JudgeSuite":
+    def judged(self, judge: Panel | None, *, questions: str | None = None) -> "JudgeSuite":
         """This suite before `judge`, on its own rows or on the two-turn questions of a file."""
         if questions is None:
             return replace(self, judge=judge)
@@ -114,7 +124,8 @@ class JudgeSuite:
     def most_questions(self, planned: int) -> int:
         """Most that a judge is asked about one candidate of `planned` rows."""
         kinds = 1 + 2 * self.pairwise
-        return planned * kinds + len(range(0, planned, round(1 / REPEAT_SHARE))) + (planned * kinds) // 20 + kinds
+        repeats, planted = len(range(0, planned, round(1 / REPEAT_SHARE))), planned * kinds // 20 + 2 * kinds
+        return planned * (kinds + self.votes - 1) + repeats + planted
 
     def plan(self, limit: int | None = None) -> tuple[Example, ...]:
         """See `Measurable.plan`."""
@@ -136,98 +147,108 @@ class JudgeSuite:
             JudgeProblem: the judge cannot be asked any longer.
             BudgetSpent: its budget is used up.
         """
-        started = time.perf_counter()
+        return self.grade([self.answered(model, planned, engine)], planned, engine)[0]
+
+    def answered(self, model: ModelRef, planned: Sequence[Example], engine: Engine) -> Answered:
+        """What `model` says, before any judge has seen it.
+
+        Raises:
+            NotMeasured: no judge was asked for.
+        """
         if self.judge is None:
             raise NotMeasured(
                 f"suite {self.name!r}: no judge was asked for; add --judge URL#model, hf:PATH or embedded"
             )
         refuse_other_prompt(self.name, self.render.system, model, checked=self.uses_adapter_prompt)
-        rows, said, fresh = self._answered(model, planned, engine)
-        beside = Beside.of(engine.beside)
-        exact = self.judge.identity().exact
-        questions = questions_of(planned, rows, said, beside if self.pairwise else Beside())
-        questions += [] if exact else repeats_of(planned, questions, beside, model)
-        questions += canaries(planned, questions, self.rubric.names)
-        judgements = self.judge.ask(
-            questions, self.rubric, engine.store, lambda done, total: engine.progress(model.name, "judge", done, total)
+        return Interview(self.name, self.render, self.sampling).hold(model, planned, engine)
+
+    def grade(self, arms: Sequence[Answered], planned: Sequence[Example], engine: Engine) -> list[SuiteResult]:
+        """Have the answers judged, of all `arms` in turn, row by row; one result for each.
+
+        Args:
+            arms: one model, beside the base's result of `engine` if it has one; or the base, then a candidate.
+            planned: the rows.
+            engine: as in `measure`.
+
+        Raises:
+            JudgeProblem, BudgetSpent: as in `measure`.
+        """
+        assert self.judge is not None
+        started, own = time.perf_counter(), self.judge
+        besides = [Beside(), Beside.beside(arms[0])] if len(arms) > 1 else [Beside.of(engine.beside)]
+
+        def ask(judge: Judge, questions: Sequence[Question]) -> list[Judgement]:
+            def told(done: int, total: int) -> None:
+                engine.progress(arms[-1].model.name, "judge", done, total)
+
+            return judge.ask(questions, self.rubric, engine.store, told, suite=self.name)
+
+        dockets = [self._docket(arm, beside, planned) for arm, beside in zip(arms, besides, strict=True)]
+        place = {example.id: index for index, example in enumerate(planned)}
+        heard = own.hear(dockets, place, votes=self.votes, ask=ask)
+        results = [
+            self._result(arm, beside, judgements, planned, engine.store)
+            for arm, beside, judgements in zip(arms, besides, heard, strict=True)
+        ]
+        asked = any(judgement.calls for judgements in heard for judgement in judgements)
+        seconds = time.perf_counter() - started if asked or arms[-1].fresh else 0.0
+        return [*results[:-1], replace(results[-1], seconds=results[-1].seconds + seconds)]
+
+    def _docket(self, arm: Answered, beside: Beside, planned: Sequence[Example]) -> Docket:
+        """Everything that is asked about one model's answers, and whom."""
+        assert self.judge is not None
+        asked = questions_of(planned, arm.rows, arm.said, beside if self.pairwise else Beside())
+        rows, referred = {row.id: row for row in arm.rows}, []
+        if self.judge.second is not None:
+            referred = [each for each in asked if refers(each.kind, rows[each.item], beside.rows.get(each.item))]
+        own = [each for each in asked if each not in referred]
+        repeats = [] if self.judge.judge.identity().exact else repeats_of(planned, own, beside, arm.model)
+        if self.judge.second is not None:
+            repeats = [each for each in repeats if not gives_orders(each.answers[0])]
+        names = self.rubric.names
+        return Docket(
+            [*own, *repeats, *canaries(planned, own, names)], [*referred, *canaries(planned, referred, names)]
         )
-        scored = self._scored(rows, beside.rows, Heard.by_item(judgements))
+
+    def _result(
+        self,
+        arm: Answered,
+        beside: Beside,
+        judgements: Sequence[Judgement],
+        planned: Sequence[Example],
+        store: Store,
+    ) -> SuiteResult:
+        assert self.judge is not None
+        heard, votes = Heard.by_item(judgements), self.judge.rounds(self.votes)
+        scored = tuple(
+            replace(
+                row,
+                scores=row_scores(
+                    row,
+                    beside.rows.get(row.id),
+                    self.rubric.names,
+                    heard.get(row.id, Heard()),
+                    pairwise=self.pairwise,
+                    votes=votes,
+                ),
+            )
+            for row in arm.rows
+        )
         orders = [row.id for row in scored if gives_orders(row.output)]
-        hearing = Hearing(judgements, orders, said)
-        sitting = hold(self.judge, self.rubric, model, store=engine.store, heard=hearing)
-        calls = sum(each.calls for each in judgements)
+        hearing = Hearing(judgements, orders, arm.said)
         return SuiteResult(
             suite=self.name,
             fingerprint=self.fingerprint(planned),
-            model=model.name,
+            model=arm.model.name,
             rows=scored,
-            seconds=time.perf_counter() - started if fresh or calls else 0.0,
-            fresh=fresh,
-            notes=tuple(_notes(scored, orders, model)),
-            evidence=sitting.evidence(),
+            seconds=arm.seconds if arm.fresh else 0.0,
+            fresh=arm.fresh,
+            notes=tuple(_notes(scored, orders, arm.model, self.judge)),
+            evidence=self.judge.sitting(self.rubric, arm.model, store=store, heard=hearing).evidence(),
         )
 
-    def _answered(
-        self, model: ModelRef, planned: Sequence[Example], engine: Engine
-    ) -> tuple[list[Row], dict[str, str], int]:
-        """Rows without scores, conversations up to the question where there are turns before, and answers computed now.
 
-        A turn sees the model's own answers to the turns before.
-        """
-        turns = {example.id: self._opening(example) for example in planned}
-        said = {example.id: f"User: {example.earlier[0]}" for example in planned if example.earlier}
-        fresh = 0
-        for turn in range(max((len(example.earlier) for example in planned), default=0)):
-            waiting = [example for example in planned if len(example.earlier) > turn]
-            answers, count, _ = self._generate(model, [turns[example.id] for example in waiting], engine)
-            fresh += count
-            for example, generation in zip(waiting, answers, strict=True):
-                following = (*example.earlier, example.input)[turn + 1]
-                said[example.id] += f"\nModel: {generation.text}\nUser: {following}"
-                turns[example.id] += [_turn("assistant", generation.text), _turn("user", following)]
-        answers, count, prompts = self._generate(model, [turns[example.id] for example in planned], engine)
-        rows = [_row(each, prompt, reply) for each, prompt, reply in zip(planned, prompts, answers, strict=True)]
-        return rows, said, fresh + count
-
-    def _scored(self, rows: Sequence[Row], base: Mapping[str, Row], heard: Mapping[str, Heard]) -> tuple[Row, ...]:
-        names, pairwise = self.rubric.names, self.pairwise
-        return tuple(
-            replace(row, scores=row_scores(row, base.get(row.id), names, heard, pairwise=pairwise)) for row in rows
-        )
-
-    def _opening(self, example: Example) -> list[Message]:
-        """Chat turns up to the first question of the example."""
-        first = replace(example, input=example.earlier[0], earlier=()) if example.earlier else example
-        return list(self.render.messages(first))
-
-    def _generate(
-        self, model: ModelRef, turns: Sequence[Sequence[Message]], engine: Engine
-    ) -> tuple[list[Generation], int, list[str]]:
-        prompts = [engine.backend.render(model, each) for each in turns]
-        answers, fresh = answer(engine, model, prompts=prompts, sampling=self.sampling, suite=self.name)
-        return answers, fresh, [prompt.text for prompt in prompts]
-
-
-def _turn(role: str, text: str) -> dict[str, Any]:
-    return {"role": role, "content": text}
-
-
-def _row(example: Example, prompt: str, generation: Generation) -> Row:
-    return Row(
-        id=example.id,
-        cluster=example.cluster,
-        tags=example.tags,
-        prompt=prompt,
-        target=reference_text(example),
-        output=generation.text,
-        finish_reason=generation.finish_reason,
-        prompt_tokens=generation.prompt_tokens,
-        new_tokens=generation.new_tokens,
-        scores=(),
-    )
-
-
-def _notes(rows: Sequence[Row], orders: Sequence[str], model: ModelRef) -> list[str]:
+def _notes(rows: Sequence[Row], orders: Sequence[str], model: ModelRef, judge: Panel) -> list[str]:
     unheard = [why for row in rows if (why := unsent(row.output, row.target, row.finish_reason))]
     notes = (
         [f"asked as the base is: a judged suite has nothing for {model.prompting} prompting"] if model.prompting else []
@@ -236,11 +257,12 @@ def _notes(rows: Sequence[Row], orders: Sequence[str], model: ModelRef) -> list[
         causes = ", ".join(sorted(set(unheard)))
         notes.append(f"{len(unheard)} of {len(rows)} answers got the lowest grade unheard ({causes})")
     if orders:
-        notes.append(f"{len(orders)} answers read like orders to the judge, look at them: {', '.join(orders[:5])}")
+        by = f", {judge.second.name} graded them instead" if judge.second else ""
+        notes.append(f"{len(orders)} answers read like orders to the judge{by}, look at them: {', '.join(orders[:5])}")
     return notes
 
 
-def judge_header(suites: Sequence["PlannedSuite"], judge: Judge | None) -> Iterator[str]:
+def judge_header(suites: Sequence["PlannedSuite"], judge: Panel | None) -> Iterator[str]:
     """What is said of the judge before anything is measured; nothing where no suite has one."""
     judged = [(planned.suite, len(planned.examples)) for planned in suites if isinstance(planned.suite, JudgeSuite)]
     if not judged:
@@ -250,4 +272,5 @@ def judge_header(suites: Sequence["PlannedSuite"], judge: Judge | None) -> Itera
         yield f"judge: not requested, {names} only informs; add --judge URL#model, hf:PATH or embedded"
         return
     most = sum(suite.most_questions(rows) for suite, rows in judged)
-    yield f"judge: {judge.name}; at most {most:,} questions about each model"
+    second = f", with {judge.second.name} as second judge" if judge.second else ""
+    yield f"judge: {judge.judge.name}{second}; at most {most:,} questions about each model"

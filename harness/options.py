@@ -21,6 +21,7 @@ from harness.converters import (
 )
 from harness.errors import UsageProblem
 from harness.judge.options import add_judge_options
+from harness.option_groups import GROUPS, group_of
 from harness.prompting import REFERENCE, prompted_models
 from harness.types import Json, ModelRef
 
@@ -72,6 +73,7 @@ class Options:
     judge: str | None
     judge_questions: str | None
     on_inconclusive: str
+    attempts: str
     run_dir: Path | None
     store: Path
 
@@ -98,10 +100,11 @@ class Options:
 
 
 def add_options(parser: "pytest.Parser") -> None:
-    """Declare every option, in one group."""
-    group = parser.getgroup("tunegate", "quality gate for fine-tuned models")
+    """Declare every option, in the groups of `GROUPS`."""
+    groups = {title: parser.getgroup(f"tunegate {title}", f"tunegate: {title}") for title in GROUPS}
 
     def add(name: str, **settings: object) -> None:
+        group = groups[group_of(name)]
         group.addoption(f"--{name}", dest=f"tunegate_{name.replace('-', '_')}", **settings)
 
     add(
@@ -116,25 +119,27 @@ def add_options(parser: "pytest.Parser") -> None:
         action="append",
         metavar="DIR",
         type=existing,
-        help="LoRA adapter to judge against the base; repeat it for several candidates",
+        help="LoRA adapter to judge against the base; repeat it for several candidates (default: none, "
+        "the base is measured by itself)",
     )
     add(
         "checkpoints",
         action="store_true",
         help="measure also what each --adapter was along its training, one row for each DIR/checkpoints/step-*; the "
-        "gates decide about the adapter alone",
+        "gates decide about the adapter alone (default: off)",
     )
     add(
         "fresh-base",
         action="store_true",
-        help="measure the base again, whatever --store holds of it; what is computed takes its place",
+        help="measure the base again, whatever --store holds of it; what is computed takes its place (default: off)",
     )
     add(
         "sweep",
         action="append",
         metavar="AXIS=V,V|FILE|NAME",
         help="train a candidate for each value, such as rank=8,16,32 (repeat it for a grid), for each point of a TOML "
-        "file, or for those of a sweep that ships, such as rank_by_target; trained once, then kept in --store",
+        "file, or for those of a sweep that ships, such as rank_by_target; trained once, then kept in --store "
+        "(default: none)",
     )
     add(
         "train-config",
@@ -149,7 +154,8 @@ def add_options(parser: "pytest.Parser") -> None:
         metavar="FILE",
         type=existing,
         help="rows that --sweep trains on, all of them, instead of the configuration's; with --checkpoints, the JSONL "
-        "file that each --adapter was trained on, of which a sample is measured to see what was merely memorised",
+        "file that each --adapter was trained on, of which a sample is measured to see what was merely memorised "
+        "(default: the configuration's)",
     )
     add(
         "rank-by",
@@ -163,14 +169,14 @@ def add_options(parser: "pytest.Parser") -> None:
         metavar="KIND,KIND",
         type=prompting_kinds,
         help="measure the base with other prompting beside the candidates: few-shot (worked examples), constrained "
-        "(decoding held to the suite's JSON schema), context (retrieved text before each question)",
+        "(decoding held to the suite's JSON schema), context (retrieved text before each question) (default: none)",
     )
     add(
         "reference",
         default=None,
         metavar="URL#MODEL",
         help="a model behind an OpenAI-compatible endpoint, measured and shown beside the candidates, never judged; "
-        "its key comes from OPENAI_API_KEY",
+        "its key comes from OPENAI_API_KEY (default: none)",
     )
     add(
         "data",
@@ -178,21 +184,23 @@ def add_options(parser: "pytest.Parser") -> None:
         metavar="NAME=PATH",
         type=named_file,
         help="data from outside for the suites that read it, such as gsm8k=test.jsonl, or a folder of a task's splits;"
-        " repeat it for several",
+        " repeat it for several (default: none)",
     )
     add(
         "lm-eval",
         default=(),
         metavar="TASK,TASK",
         type=task_names,
-        help="measure tasks of lm-eval too, by name or by a YAML file without code, such as arc_easy,arc_challenge",
+        help="measure tasks of lm-eval too, by name or by a YAML file without code, such as arc_easy,arc_challenge "
+        "(default: none)",
     )
     add(
         "base",
         default=None,
         metavar="REF",
         type=reference,
-        help="base to compare with when --model is itself the candidate (merged or fully fine-tuned)",
+        help="base to compare with when --model is itself the candidate (merged or fully fine-tuned) "
+        "(default: none, --model is the base)",
     )
     add(
         "backend",
@@ -232,22 +240,31 @@ def add_options(parser: "pytest.Parser") -> None:
         default=None,
         metavar="DIR",
         type=folder,
-        help="MMLU as CSV files in DIR/dev and DIR/test instead of the suite's own questions",
+        help="MMLU as CSV files in DIR/dev and DIR/test instead of the suite's own questions (default: none)",
     )
     add(
         "mmlu-revision",
         default=None,
         metavar="SHA",
         type=commit,
-        help="the real mmlu task from the Hub at this commit (40 hex digits) instead of the suite's own questions",
+        help="the real mmlu task from the Hub at this commit (40 hex digits) instead of the suite's own questions "
+        "(default: none)",
     )
     add("mmlu-fewshot", default=0, type=fewshot, metavar="K", help="worked examples before each question (default: 0)")
     add_judge_options(add, existing=existing)
     add(
         "on-inconclusive",
         default="fail",
-        choices=("fail", "warn"),
-        help="whether a run that cannot decide ends with exit code 10 (fail, default) or is only said to (warn)",
+        choices=("fail", "warn", "extend"),
+        help="whether a run that cannot decide ends with exit code 10 (fail, default), or is only said to (warn); "
+        "extend reads the rows that --limit leaves out where those within it do not decide, at half the error a look",
+    )
+    add(
+        "attempts",
+        default="count",
+        choices=("count", "spend"),
+        help="what it means that candidates were measured on the same rows before: count (default) shows how many, "
+        "spend decides about the m-th at 1/(m(m+1)) of the error, so that all together err as rarely as one",
     )
     add(
         "run-dir",
@@ -319,12 +336,33 @@ def _refuse_contradictions(options: Options) -> None:
     for path in map(Path, options.adapter if options.backend == "hf" else ()):
         if not (path / "adapter_config.json").exists():
             raise UsageProblem(f"--adapter {path}: holds no adapter_config.json; give the folder that PEFT saved")
+    _refuse_odd_policies(options)
     if options.reference is not None:
         from harness.backends.endpoint import split_reference
 
         split_reference(options.reference)
     if options.mmlu_dir and options.mmlu_revision:
         raise UsageProblem("--mmlu-dir beside --mmlu-revision: give one source of MMLU")
+
+
+def _refuse_odd_policies(options: Options) -> None:
+    """Whoever looks twice, or spends error on one candidate after the other, has no sweep or trajectory beside it."""
+    asked = {
+        "--on-inconclusive extend": options.on_inconclusive == "extend",
+        "--attempts spend": options.attempts == "spend",
+    }
+    others = {"--sweep": options.sweep, "--checkpoints": options.checkpoints}
+    for policy in (policy for policy, given in asked.items() if given):
+        if beside := [name for name, given in others.items() if given]:
+            raise UsageProblem(f"{policy} beside {beside[0]}: that one reads all rows of all its models; drop one")
+    if options.on_inconclusive != "extend":
+        return
+    if options.limit is None:
+        raise UsageProblem("--on-inconclusive extend: all rows are read already; add --limit N to look at N rows first")
+    if options.prompting:
+        raise UsageProblem("--on-inconclusive extend beside --prompting: that one reads all rows; drop one")
+    if not (options.adapter or options.base):
+        raise UsageProblem("--on-inconclusive extend: there is no candidate to read on for; add --adapter DIR")
 
 
 def _referred(model: ModelRef, text: str) -> ModelRef:

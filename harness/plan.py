@@ -35,11 +35,19 @@ MEASURED = "measured"
 
 @dataclass(frozen=True, slots=True)
 class PlannedSuite:
-    """A suite with the rows that were chosen, in the order of measuring. `full` counts the rows without `--limit`."""
+    """A suite with the rows that were chosen, in the order of measuring.
+
+    Attributes:
+        suite: any kind of suite.
+        examples: the rows.
+        full: counts the rows without `--limit`.
+        first: of the rows, those that are looked at first where `--on-inconclusive extend` reads on; else None.
+    """
 
     suite: Measurable
     examples: tuple[Example, ...]
     full: int
+    first: int | None = None
 
     @property
     def unused(self) -> int:
@@ -48,13 +56,16 @@ class PlannedSuite:
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """After how many rows sequential gates look; empty without such gates."""
-        return looks(len(self.examples)) if any(gate.sequential for gate in self.suite.gates) else ()
+        """After how many rows gates look that may decide before the last; empty without such gates."""
+        kinds, n = {gate.sequential for gate in self.suite.gates}, len(self.examples)
+        early = {*looks(n)} if True in kinds else set()
+        both = {self.first, n} if self.first is not None and False in kinds else set()
+        return tuple(sorted(early | both))
 
     @property
     def stops(self) -> bool:
         """Whether measuring may end before the last row, because all gates may decide early."""
-        return bool(self.suite.gates) and all(gate.sequential for gate in self.suite.gates)
+        return bool(self.suite.gates) and (self.first is not None or all(gate.sequential for gate in self.suite.gates))
 
     @property
     def name(self) -> str:
@@ -84,6 +95,7 @@ class PlannedSuite:
             "full": self.full,
             "examples": [[example.id, digest(asdict(example))] for example in self.examples],
             "looks": list(self.looks) or None,
+            "first": self.first,
             "keep": asdict(suite.keep) if suite.keep else None,
             "judge": dict(self.judge) if self.judge else None,
             "lm_eval": getattr(self.suite, "lm_eval_spec", None),
@@ -196,12 +208,14 @@ class Plan:
         }
 
 
-def plan_suite(suite: Measurable, limit: int | None) -> PlannedSuite:
+def plan_suite(suite: Measurable, limit: int | None, *, extend: bool = False) -> PlannedSuite:
     """Read and check a suite's data, and refuse gates that this many rows can never pass.
 
     Args:
         suite: any kind of suite.
         limit: rows to plan, or None for all. Gates are refused by the full number of rows.
+        extend: plan all rows, those of `limit` first, where the suite can be measured in two parts: it has gates, no
+            judge, and its rows are not chosen by the base.
 
     Raises:
         BadExamples: the data is missing, empty or malformed.
@@ -215,10 +229,19 @@ def plan_suite(suite: Measurable, limit: int | None) -> PlannedSuite:
         except BadSpec as error:
             raise BadSpec(f"suite {suite.name!r}: {error}") from error
     chosen = everything if limit is None else suite.plan(limit)
+    taken = {example.id for example in chosen}
+    further = tuple(example for example in everything if example.id not in taken)
     if any(gate.sequential for gate in suite.gates):
         _refuse_unordered(suite, everything)
-        chosen = shuffled(chosen)
+        chosen, further = shuffled(chosen), shuffled(further)
+    if extend and further and _in_parts(suite):
+        return PlannedSuite(suite, (*chosen, *further), len(everything), len(chosen))
     return PlannedSuite(suite, chosen, len(everything))
+
+
+def _in_parts(suite: Measurable) -> bool:
+    """Whether a candidate may answer some rows, be decided about, and answer the others only when that failed."""
+    return bool(suite.gates) and suite.keep is None and getattr(suite, "judge_spec", None) is None
 
 
 def _refuse_unordered(suite: Measurable, examples: Sequence[Example]) -> None:

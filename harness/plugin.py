@@ -1,7 +1,8 @@
 """The pytest side: options, items, fixtures and exit codes. Everything that measures or decides is elsewhere.
 
 A test module is a suite file when it has a global `suite`; its `test_gate(gate, check)` becomes one item for each
-gate and candidate. A repository opts in with `pytest_plugins = ["harness.plugin"]` in its top conftest.py.
+gate and candidate. A repository opts in with `pytest_plugins = ["harness.plugin"]` in its top conftest.py; beside it
+`reports.plugin` shows what came out, and `trainers.plugin` trains for `--sweep`.
 """
 
 import fnmatch
@@ -9,7 +10,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,15 +19,16 @@ from harness.closing import closing_lines
 from harness.collected import Collected, Reports
 from harness.errors import BudgetSpent, CannotWrite, HarnessError, JudgeProblem, UsageProblem
 from harness.gates import Gate
-from harness.judge.options import read_judge
+from harness.judge.options import read_judges
 from harness.judge_suite import judge_header
+from harness.junit import properties
 from harness.lm_eval_task import LmEvalTasks
 from harness.options import Options, add_options
-from harness.outside import Outside
 from harness.plan import Item
 from harness.progress import TerminalProgress
 from harness.session import GateOf, GateSession, items_of
-from harness.suite import Measurable, Suite
+from harness.suite import Measurable
+from harness.suite_files import configured
 from harness.sweeps import Sweep
 from harness.types import Outcome, Verdict
 
@@ -56,8 +57,13 @@ class Hooks:
         """Write the report of a finished run; return one line that says where it is, or what went wrong."""
 
     @pytest.hookspec(firstresult=True)
-    def pytest_tunegate_verdicts(self, run: Mapping[str, Any], color: bool) -> bool | None:  # noqa: FBT001  # a hook
-        """Print the verdicts and the outcome of run.json; return True when that was done."""
+    def pytest_tunegate_verdicts(
+        self,
+        run_dir: Path,
+        run: Mapping[str, Any],
+        color: bool,  # noqa: FBT001  # a hook
+    ) -> bool | None:
+        """Print the verdicts and the outcome of run.json, and what is behind them; return True when that was done."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -74,7 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start with nothing collected."""
     with _usage_errors():
         options = Options.read(config.getoption)
-        config.stash[STATE] = Collected(GateSession(options, judge=read_judge(config.getoption)))
+        config.stash[STATE] = Collected(GateSession(options, judge=read_judges(config.getoption)))
 
 
 def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> list[pytest.Item] | None:
@@ -87,7 +93,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: objec
     state = collector.config.stash[STATE]
     options = state.gates.options
     if name == "suite" and isinstance(obj, Measurable):
-        state.suites[collector.nodeid] = (state.gates.judged(_configured(obj, options)),)
+        state.suites[collector.nodeid] = (state.gates.judged(configured(obj, options.spec())),)
     elif name == "suites" and isinstance(obj, LmEvalTasks):
         try:
             state.suites[collector.nodeid] = obj.asked(options.lm_eval, dict(options.data))
@@ -208,7 +214,7 @@ def check(request: pytest.FixtureRequest, candidate: str) -> Callable[[Gate | st
                 f"{node.nodeid}: check got {gate}, this item is {verdict.gate}; pass on the fixture `gate`"
             )
         state.gates.verdicts[node.nodeid] = verdict
-        node.user_properties += _properties(verdict, state.gates)
+        node.user_properties += properties(verdict, state.gates.plan, state.gates.measured)
         if verdict.outcome is not Outcome.PASS and not verdict.advisory:
             pytest.fail(f"{verdict.outcome}: {verdict.reason}", pytrace=False)
         return verdict
@@ -260,7 +266,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.ensure_newline()
     for said in closing_lines(run):
         terminalreporter.write_line(said)
-    if not config.hook.pytest_tunegate_verdicts(run=run, color=terminalreporter.hasmarkup):
+    if not config.hook.pytest_tunegate_verdicts(run_dir=run_dir, run=run, color=terminalreporter.hasmarkup):
         partial = " (partial: not the whole gate)" if run["partial"] else ""
         terminalreporter.write_line(f"outcome: {run['outcome']}{partial}", bold=True)
     if run["outcome"] == Outcome.INCONCLUSIVE and config.stash[STATE].gates.options.on_inconclusive == "warn":
@@ -291,18 +297,6 @@ def _ending(gates: GateSession) -> Iterator[None]:
         if gates.evaluator is not None:
             raise  # under way: the items that need the judge are INVALID, the others count
         pytest.exit(str(error), returncode=EXIT_CODES[Outcome.INVALID])
-
-
-def _configured(suite: Measurable, options: Options) -> Measurable:
-    """Suites that run through lm-eval, or on data from outside, take their rows from where the options say."""
-    told = dict(options.data)
-    if isinstance(suite, Suite) and isinstance(suite.examples, Outside) and suite.examples.name in told:
-        source = replace(suite.examples, path=Path(told[suite.examples.name]))
-        return replace(suite, examples=source)
-    configured: Callable[..., Measurable] | None = getattr(suite, "configured", None)
-    if configured is None:
-        return suite
-    return configured(mmlu_dir=options.mmlu_dir, mmlu_revision=options.mmlu_revision, fewshot=options.mmlu_fewshot)
 
 
 def _is_gate(item: pytest.Function) -> bool:
@@ -336,23 +330,3 @@ def _narrowing(config: pytest.Config) -> list[str]:
 
 def _interrupted(number: int, frame: object) -> NoReturn:  # noqa: ARG001  # signal's signature
     raise KeyboardInterrupt
-
-
-def _properties(verdict: Verdict, gates: GateSession) -> list[tuple[str, object]]:
-    """What JUnit readers get to see of an item."""
-    seen = verdict.observed
-    values: dict[str, object] = {
-        "suite": verdict.suite,
-        "metric": verdict.metric,
-        "gate": verdict.gate,
-        "base": gates.plan.models[0].name if gates.plan else "",
-        "candidate": verdict.model,
-        "n": verdict.n,
-        "observed": seen.value if seen else None,
-        "low": seen.low if seen else None,
-        "high": seen.high if seen else None,
-        "required": verdict.required,
-        "outcome": verdict.outcome.value,
-        "advisory": verdict.advisory,
-    }
-    return [(name, "" if value is None else str(value)) for name, value in values.items()]

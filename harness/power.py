@@ -16,7 +16,7 @@ from harness.stats import deciding_n, detectable_difference, paired_power, tango
 from harness.suite import Measurable
 from harness.types import Json, Outcome
 
-__all__ = ["Assumed", "GatePower", "PlanPower", "power_of"]
+__all__ = ["Assumed", "GatePower", "PlanPower", "chance_to_pass", "power_of"]
 
 DISCORDANCE = 0.10
 """Share of examples on which two models differ, where nothing better is known."""
@@ -118,6 +118,12 @@ def power_of(
             found.append(_gate_power(planned, gate, each))
     powers = [each.power for each in found if not each.advisory]
     return PlanPower(tuple(found), prod(powers), max(0.0, 1 - sum(1 - power for power in powers)))
+
+
+def chance_to_pass(gate: Gate, n: int) -> float:
+    """The power of one gate with `n` independent examples, at the truth that `Assumed()` takes; 0 when n cannot do."""
+    truth = _truth(gate, None)
+    return _power(gate, n, truth, None if gate.absolute else max(DISCORDANCE, abs(truth)))
 
 
 def _gate_power(planned: PlannedSuite, gate: Gate, assumed: Assumed) -> GatePower:

@@ -20,7 +20,7 @@ from harness.errors import UsageProblem
 from harness.evaluator import Evaluator
 from harness.fingerprint import digest
 from harness.gates import Gate, aggregate
-from harness.judge.judgement import Judge
+from harness.judge.panel import Panel
 from harness.judge.standing import examined, is_advisory, requested
 from harness.judge_suite import JudgeSuite
 from harness.options import Options, make_backend, models, prompted
@@ -32,7 +32,7 @@ from harness.store import Store
 from harness.suite import Measurable
 from harness.sweeps import Choice, Point, Ranking, Screen, Sweep
 from harness.trajectory import plan_trajectory
-from harness.types import Json, Outcome, Verdict
+from harness.types import Json, Outcome, SuiteResult, Verdict
 
 __all__ = ["GateOf", "GateSession", "items_of"]
 
@@ -82,7 +82,7 @@ class GateSession:
     finished: Mapping[str, Json] | None = None
     trained: int = 0
     spared: frozenset[str] = frozenset()
-    judge: Judge | None = None
+    judge: Panel | None = None
     warned: bool = False
 
     def use(self, sweep: Sweep | None) -> None:
@@ -92,7 +92,9 @@ class GateSession:
             UsageProblem: nobody offers a sweep, it has no points, or one is called like another model.
         """
         if sweep is None:
-            raise UsageProblem("--sweep: nothing here trains; implement pytest_tunegate_sweep in the top conftest.py")
+            raise UsageProblem(
+                "--sweep: nothing here trains; name trainers.plugin in pytest_plugins of the top conftest.py"
+            )
         if not sweep.names:
             asked = " ".join(self.options.sweep)
             raise UsageProblem(f"--sweep {asked}: holds no points; a sweep needs at least one")
@@ -130,7 +132,8 @@ class GateSession:
             measured = [suite for suite in chosen if requested(getattr(suite, "judge_spec", None))]
             followed = plan_trajectory(given[1:], measured, self.options.train_data)
             chosen += followed.suites
-        planned = tuple(plan_suite(suite, self.options.limit) for suite in chosen)
+        extend = self.options.on_inconclusive == "extend"
+        planned = tuple(plan_suite(suite, self.options.limit, extend=extend) for suite in chosen)
         short = [
             f"--limit: {len(suite.examples)} of {suite.full} rows of suite {suite.name!r}{lifted(suite)}"
             for suite in planned
@@ -212,6 +215,11 @@ class GateSession:
         raise UsageProblem(f"{node}: is not in the plan; `check` belongs in a test that takes gate and check")
 
     @property
+    def measured(self) -> Mapping[tuple[str, str], SuiteResult]:
+        """What has been measured so far, by suite and model."""
+        return self.evaluator.results if self.evaluator else {}
+
+    @property
     def undecided(self) -> frozenset[str]:
         """Node ids of the items that were measured and could not be decided, and have nothing else against them."""
         found = (node for node, verdict in self.verdicts.items() if verdict.outcome is Outcome.INCONCLUSIVE)
@@ -232,6 +240,8 @@ class GateSession:
         if self.plan.ranking:
             choice = self.plan.ranking.choose(evaluator.results)
             verdicts = self._settled(verdicts, self.plan.ranking, choice)
+            if choice.winner is not None:
+                evaluator.number(self.plan.ranking.suite, choice.winner)
         outcome = aggregate(verdicts)
         document: dict[str, Json] = {
             "schema_version": SCHEMA_VERSION,
@@ -243,6 +253,7 @@ class GateSession:
             "results": self._results(evaluator),
             "verdicts": [verdict_json(item.node, final) for item, final in zip(self.plan.items, verdicts, strict=True)],
             "aa": self._noise(evaluator),
+            "numbers": {suite: dict(models) for suite, models in evaluator.numbers.items()},
             "store": {"damaged": len(evaluator.store.damaged)},
             "trained": self.trained,
             "prompting": beyond_prompts(
@@ -254,7 +265,7 @@ class GateSession:
             "trajectory": self._followed(evaluator),
             "judge": examined({each.name: each.judge for each in self.plan.suites}, evaluator.results, self.plan.ways),
         }
-        document["receipt"] = _receipt(evaluator, document["aa"])
+        document["receipt"] = _receipt(evaluator, document)
         run.finish(document)
         evaluator.store.close()
         self.finished = document
@@ -349,8 +360,8 @@ class GateSession:
         return shown(replace(missing, advisory=advisory), planned.suite.gates)
 
 
-def _receipt(evaluator: Evaluator, aa: Json) -> dict[str, Json]:
-    """What must still be true of the files when somebody verifies the run."""
+def _receipt(evaluator: Evaluator, run: Mapping[str, Json]) -> dict[str, Json]:
+    """What must still be true of the files, and of what only the store knew, when somebody verifies the run."""
     records: dict[str, Json] = {f"{RECORDS}/{name}": asdict(file) for name, file in sorted(evaluator.records.items())}
     heard: dict[str, Json] = {
         f"{JUDGEMENTS}/{name}": asdict(file) for name, file in sorted(evaluator.judgements.items())
@@ -358,7 +369,8 @@ def _receipt(evaluator: Evaluator, aa: Json) -> dict[str, Json]:
     return {
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "plan_sha256": sha256((evaluator.run.path / PLAN_FILE).read_bytes()),
-        "aa_sha256": digest(aa),
+        "aa_sha256": digest(run["aa"]),
+        "numbers_sha256": digest(run["numbers"]),
         "records": records,
         "judgements": heard,
     }

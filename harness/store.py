@@ -7,11 +7,11 @@ several processes may share one store, and a killed one loses at most the batch 
 import hashlib
 import json
 import sqlite3
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic, sleep, time
 
 from harness.errors import CannotWrite, UsageProblem
 from harness.types import Json
@@ -30,6 +30,10 @@ CREATE TABLE IF NOT EXISTS ages (key TEXT PRIMARY KEY, stored_at REAL NOT NULL) 
 CREATE TABLE IF NOT EXISTS attempts (
     model TEXT NOT NULL, suite TEXT NOT NULL, run TEXT NOT NULL, PRIMARY KEY (model, suite, run)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS candidates (
+    data TEXT NOT NULL, model TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (data, model)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spending (day TEXT PRIMARY KEY, calls INTEGER NOT NULL, money REAL NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -81,9 +85,7 @@ class Store:
                     f"--store {folder}: SQLite's locks are unsafe on a network file system ({kind}); "
                     "give a folder on a local disk"
                 )
-            self._db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.executescript(SCHEMA)
+            self._db = _opened(self.path)
         except (OSError, sqlite3.Error) as error:
             raise UsageProblem(f"--store {folder}: cannot be opened ({error}); give another folder") from error
 
@@ -119,7 +121,7 @@ class Store:
     def put_many(self, items: Mapping[str, Json]) -> None:
         """Keep `items`; they are committed when this returns. A later value of one key replaces an earlier one."""
         texts = {key: json.dumps(value, allow_nan=False) for key, value in items.items()}
-        now = time.time()
+        now = time()
         with self._transaction() as db:
             db.executemany("INSERT OR REPLACE INTO ages VALUES (?, ?)", [(key, now) for key in texts])
             db.executemany(
@@ -142,6 +144,22 @@ class Store:
         """How many models were ever measured on `suite`, a base among them."""
         with closing(self._db.execute("SELECT count(DISTINCT model) FROM attempts WHERE suite = ?", (suite,))) as rows:
             return int(rows.fetchone()[0])
+
+    def number(self, model: str, data: str) -> int:
+        """Which candidate `model` is on the rows of the hash `data`: 1 for the first that asks; kept, so always so."""
+        query = "INSERT OR IGNORE INTO candidates SELECT ?, ?, 1 + count(*) FROM candidates WHERE data = ?"
+        with self._transaction() as db:
+            db.execute(query, (data, model, data))
+            rows = db.execute("SELECT number FROM candidates WHERE data = ? AND model = ?", (data, model))
+            return int(rows.fetchone()[0])
+
+    def spend(self, day: str, calls: int, money: float, allow: Callable[[int, float], None] | None = None) -> None:
+        """Add to what judges cost on a day, unless `allow`, told what that is so far, raises."""
+        with self._transaction() as db:
+            row = db.execute("SELECT calls, money FROM spending WHERE day = ?", (day,)).fetchone() or (0, 0.0)
+            if allow is not None:
+                allow(*row)
+            db.execute("INSERT OR REPLACE INTO spending VALUES (?, ?, ?)", (day, row[0] + calls, row[1] + money))
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -181,6 +199,24 @@ def file_system(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> st
         if where.is_relative_to(point) and len(point.parts) >= best:
             best, kind = len(point.parts), source.split()[0]
     return kind
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """A connection in WAL mode. SQLite's own time-out does not cover the change of mode, so it is tried again here."""
+    end = monotonic() + BUSY_TIMEOUT_S
+    while True:
+        db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.executescript(SCHEMA)
+        except sqlite3.Error as error:
+            db.close()
+            # the module itself raises errors that carry no code
+            if not getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY") or monotonic() > end:
+                raise
+            sleep(0.01)
+        else:
+            return db
 
 
 def _chunks(keys: Sequence[str], size: int) -> Iterator[list[str]]:

@@ -2,13 +2,32 @@
 
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from harness.errors import BadSpec, HarnessError
-from harness.suite import Measurable
+from harness.outside import Outside
+from harness.suite import Measurable, Suite
 
-__all__ = ["load_suite", "load_suites", "read_suites"]
+__all__ = ["configured", "load_suite", "load_suites", "read_suites"]
+
+
+def configured(suite: Measurable, options: Mapping[str, Any]) -> Measurable:
+    """Suites that run through lm-eval, or on data from outside, take their rows from where the options say.
+
+    Args:
+        suite: of a suite file.
+        options: as `Options.spec` writes them into the plan.
+    """
+    told = options["data"]
+    if isinstance(suite, Suite) and isinstance(suite.examples, Outside) and suite.examples.name in told:
+        return replace(suite, examples=replace(suite.examples, path=Path(told[suite.examples.name])))
+    mmlu: Callable[..., Measurable] | None = getattr(suite, "configured", None)
+    if mmlu is None:
+        return suite
+    return mmlu(mmlu_dir=options["mmlu_dir"], mmlu_revision=options["mmlu_revision"], fewshot=options["mmlu_fewshot"])
 
 
 def load_suite(path: Path) -> Measurable:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.decide import decide, shown, with_unused
+from harness.decide import shown, with_unused
 from harness.document import result_json, verdict_json
-from harness.errors import BadRunDirectory, HarnessError
+from harness.errors import BadRunDirectory, HarnessError, NotMeasured
 from harness.fingerprint import digest
 from harness.gates import Gate, aggregate
 from harness.judge.recheck import file_faults, grade_faults, with_judgements
@@ -20,6 +20,7 @@ from harness.plan import MEASURED, SCHEMA_VERSION, gate_from
 from harness.prompting import KINDS, beyond_prompts
 from harness.records import read_rows
 from harness.runs import PLAN_FILE, RECORDS, RUN_FILE, record_name, sha256
+from harness.spending import Terms
 from harness.sweeps import Ranking
 from harness.trajectory import Rules, Trajectory
 from harness.types import Estimate, Outcome, Row, SuiteResult, Verdict
@@ -78,7 +79,8 @@ def _verified(run_dir: Path, plan_bytes: bytes, plan: Document, run: Document) -
         found += otherwise
         for item, written in zip(plan["items"], run["verdicts"], strict=True):
             noise = read_noise(run["aa"].get(item["suite"]))
-            verdict, fault = _recomputed(plan, item, written, _Measured(results, noise))
+            number = run["numbers"].get(item["suite"], {}).get(item["model"])
+            verdict, fault = _recomputed(plan, item, written, _Measured(results, noise, number))
             verdicts.append(verdict)
             found += [fault] if fault else []
         trajectory = Trajectory.read(plan["trajectory"])
@@ -127,6 +129,8 @@ def _plan_faults(plan_bytes: bytes, plan: Document, run: Document) -> Iterator[s
         yield "plan.json: is not the plan that run.json was made with"
     if run["receipt"]["aa_sha256"] != digest(run["aa"]):
         yield "aa: is not what the receipt says of the base against itself; it was edited"
+    if run["receipt"]["numbers_sha256"] != digest(run["numbers"]):
+        yield "numbers: are not what the receipt says of the candidates before; they were edited"
     if run["partial"] != plan["partial"]:
         yield "run.json: says something else than the plan on whether the run is partial"
     if [item["node"] for item in plan["items"]] != [verdict["node"] for verdict in run["verdicts"]]:
@@ -210,10 +214,11 @@ def _result_faults(plan: Document, run: Document, results: Mapping[tuple[str, st
 
 
 class _Measured(NamedTuple):
-    """All measurements of the run, and the base's noise on the suite at hand."""
+    """All measurements of the run, the base's noise on the suite at hand, and which candidate the model is on it."""
 
     results: Mapping[tuple[str, str], SuiteResult]
     noise: Sequence[Noise] | None
+    number: int | None
 
 
 def _recomputed(plan: Document, item: Document, written: Document, measured: _Measured) -> tuple[Verdict, str]:
@@ -234,15 +239,9 @@ def _recomputed(plan: Document, item: Document, written: Document, measured: _Me
         for beside in trajectory.needs(item["suite"], item["model"]) if trajectory else ():
             results[beside]  # a verdict counts only beside all that was planned with it
         candidate = None if item["model"] == base else results[item["suite"], item["model"]]
-        decided = decide(
-            gate,
-            results[item["suite"], base],
-            candidate,
-            chance=suite["chance"],
-            confirm=confirm,
-            prompted=prompted,
-        )
-        decided = weigh(decided, suite["judge"], gate, results[item["suite"], base], candidate)
+        terms, yardstick = _terms(plan, suite, measured.number), results[item["suite"], base]
+        decided = terms.decide(gate, yardstick, candidate, confirm=confirm, prompted=prompted)
+        decided = weigh(decided, suite["judge"], gate and terms.gate(gate), yardstick, candidate)
         if gate is not None:
             decided = with_unused(tempered(decided, measured.noise), suite["full"] - len(suite["examples"]))
     except KeyError:
@@ -253,6 +252,18 @@ def _recomputed(plan: Document, item: Document, written: Document, measured: _Me
     again = verdict_json(item["node"], verdict)
     wrong = [key for key, value in again.items() if key != "advisory" and not _equal(written.get(key, MISSING), value)]
     return verdict, f"{item['node']}: {', '.join(wrong)} not as the records give ({verdict.outcome})" if wrong else ""
+
+
+def _terms(plan: Document, suite: Document, number: int | None) -> Terms:
+    """What the plan and the count of candidates make of a gate's error.
+
+    Raises:
+        NotMeasured: the plan spends error by candidate, and this one was not counted.
+    """
+    spends = plan["options"]["attempts"] == "spend"
+    if spends and number is None:
+        raise NotMeasured("run.json does not say which candidate on these rows it is; repeat the run")
+    return Terms(suite["chance"], suite["first"], number if spends else None)
 
 
 def _settled(

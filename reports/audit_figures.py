@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from reports.figures import CANDIDATE, MUTED, draw, labelled, row_axis
+from reports.charts.canvas import CANDIDATE, MUTED, draw, labelled, row_axis
 
 __all__ = ["bars", "histogram"]
 

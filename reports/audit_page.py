@@ -11,24 +11,15 @@ from markupsafe import Markup
 from harness.audit import KINDS, Audit, Finding
 from harness.errors import UsageProblem
 from reports.audit_figures import bars, histogram
+from reports.charts.canvas import NARROW, WIDE, Figure
 from reports.html import render_template
 from reports.texts import clip
 
 __all__ = ["AuditPage", "Kind", "build", "write_audit"]
 
-WIDE, NARROW = 1060, 340
 SHOWN = 20
 _QUOTED = 400
 _FEW = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One chart at both widths, and the sentence that says what it shows."""
-
-    wide: Markup
-    narrow: Markup
-    caption: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """The examples that a reader wants to see: what broke, then what was fixed, each side by side with its reference."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.types import Row
@@ -61,17 +60,22 @@ def galleries(run: Run, model: str, limit: int) -> tuple[Gallery, ...]:
         paired = pairs(run, suite, model, metric)
         for change, title in wanted:
             hits = changed(paired, change)
-            shown = tuple(_shown(pair, metric, (model, suite, title), alone=alone) for pair in hits[:limit])
+            shown = tuple(_shown(pair, metric, _link(run, model, suite, pair), alone=alone) for pair in hits[:limit])
             made.append(Gallery(suite, metric, title, len(hits), shown))
     order = [title for _, title in wanted]
     return tuple(sorted(made, key=lambda gallery: order.index(gallery.title)))
 
 
-def _shown(pair: Pair, metric: str, place: Sequence[str], *, alone: bool) -> Shown:
+def _link(run: Run, model: str, suite: str, pair: Pair) -> str:
+    """`s-<suite>-<id>`, as in the examples browser; with the model behind it for all but the foremost one."""
+    return anchor("s", suite, pair.base.id, *(() if model == run.foremost.name else (model,)))
+
+
+def _shown(pair: Pair, metric: str, link: str, *, alone: bool) -> Shown:
     old, new = clip(pair.base.output, _MAX_TEXT), clip(pair.candidate.output, _MAX_TEXT)
     old_words, new_words = word_diff(old.text, new.text)
     return Shown(
-        anchor=anchor("s", *place, pair.base.id),
+        anchor=link,
         id=pair.base.id,
         tags=pair.base.tags,
         prompt=clip(pair.base.prompt, _MAX_TEXT),

@@ -1,12 +1,13 @@
 """The first screen: may it ship, why, and what would change that. Made from the verdicts that set the exit code."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.types import Outcome, Verdict
 from reports.load import Run, aggregate
 from reports.numbers import count, interval, percent, percent_interval, points
 from reports.sweep import Sweep
+from reports.texts import measure
 
 __all__ = [
     "Banner",
@@ -72,16 +73,19 @@ def candidate_banner(run: Run, model: str) -> Banner:
     return _banner(aggregate(verdicts), _decision(run, model, verdicts), verdicts)
 
 
-def tiles(verdicts: Sequence[Verdict], flips: tuple[int, int] | None) -> tuple[Tile, ...]:
+def tiles(
+    verdicts: Sequence[Verdict], flips: tuple[int, int] | None, places: Mapping[str, str] | None = None
+) -> tuple[Tile, ...]:
     """At most five numbers: one a suite, from its worst gate, then the examples that changed sides.
 
     Args:
         verdicts: on one model.
         flips: broken and fixed examples of all suites; None when nothing was compared.
+        places: anchor of the section that says more of a suite, by its name; else it is that of all suites.
     """
     suites = dict.fromkeys(each.suite for each in verdicts)
     best = [max((v for v in verdicts if v.suite == suite), key=_telling) for suite in suites]
-    made = [_tile(each) for each in best if each.observed is not None]
+    made = [_tile(each, (places or {}).get(each.suite, "suites")) for each in best if each.observed is not None]
     if flips is None:
         return tuple(made[:_MAX_TILES])
     broken, fixed = flips
@@ -219,7 +223,7 @@ def _telling(verdict: Verdict) -> tuple[int, int]:
     return -_RANK.index(verdict.outcome), kind
 
 
-def _tile(verdict: Verdict) -> Tile:
+def _tile(verdict: Verdict, place: str) -> Tile:
     seen = verdict.observed
     if seen is None:
         raise ValueError("a tile needs a measured verdict")
@@ -230,5 +234,4 @@ def _tile(verdict: Verdict) -> Tile:
         )
     else:
         value, detail = f"{points(seen.value)} pts", f"{interval(seen.low, seen.high)}, needs {points(floor(verdict))}"
-    label = verdict.suite if verdict.suite == verdict.metric else f"{verdict.suite} · {verdict.metric}"
-    return Tile(label, value, detail, verdict.outcome, "suites")
+    return Tile(measure(verdict.suite, verdict.metric), value, detail, verdict.outcome, place)

@@ -26,6 +26,7 @@ class Judged:
         longer: mean of the candidate's length minus the base's, in characters; None for the base alone.
         cost: calls, questions from the store, tokens and money, in words.
         orders: rows whose answer seems to give orders to the judge.
+        votes: answers that were graded several times, and what a second judge was asked, in words; empty where neither.
     """
 
     suite: str
@@ -40,6 +41,7 @@ class Judged:
     longer: float | None
     cost: str
     orders: tuple[str, ...]
+    votes: str
 
 
 def read_judged(document: Document) -> tuple[Judged, ...]:
@@ -79,7 +81,17 @@ def _judged(item: Document) -> Judged:
         cost=f"{count(item.integer('calls'))} calls, {count(item.integer('cached'))} from the store, "
         f"{count(item.integer('tokens'))} tokens{money}",
         orders=item.texts("orders"),
+        votes=_votes(item),
     )
+
+
+def _votes(item: Document) -> str:
+    said = (
+        [f"{count(item.integer('voted'))} answers got the medians of several grades"] if item.integer("voted") else []
+    )
+    if second := item.text("second"):
+        said.append(f"{second} was asked {count(item.integer('referred'))} questions as second judge, without reasons")
+    return "; ".join(said)
 
 
 def _failed(item: Document, arm: str) -> str:

@@ -14,7 +14,7 @@ from reports.judge import Judged, read_judged, unasked
 from reports.sweep import Beyond, Sweep, own_verdicts, read_beyond, read_sweep
 from reports.trajectory import Trajectory, read_trajectory
 
-__all__ = ["Key", "PlannedSuite", "Result", "Run", "aggregate", "load", "verdict"]
+__all__ = ["Key", "PlannedSuite", "Result", "Run", "aggregate", "load", "mean_of", "verdict"]
 
 SCHEMA_VERSION = 1
 
@@ -79,7 +79,12 @@ class PlannedSuite:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Everything that a page may show. `models[0]` is the base; `rows` keeps each suite's order; `aa` is by suite."""
+    """Everything that a page may show.
+
+    `models[0]` is the base; `rows` keeps each suite's order; `aa` is by suite; `work` is, by model, what its trainer
+    wrote of the training, for those of which it is known. `paired` holds what `reports.pairs` worked out, by suite,
+    model and metric: every section asks for it, and 100,000 pairs take most of a second.
+    """
 
     folder: Path
     outcome: Outcome
@@ -97,6 +102,8 @@ class Run:
     trajectory: Trajectory | None = None
     judged: tuple[Judged, ...] = ()
     aa: Mapping[str, Any] = field(default_factory=dict)
+    work: Mapping[str, Document] = field(default_factory=dict)
+    paired: dict[tuple[str, str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def unasked(self) -> tuple[str, ...]:
@@ -112,6 +119,12 @@ class Run:
     def candidates(self) -> tuple[ModelRef, ...]:
         """The models to decide about; empty when only the base was measured."""
         return tuple(each for each in self.models[1:] if not each.prompting and each.name not in self.unjudged)
+
+    @property
+    def foremost(self) -> ModelRef:
+        """The model that a reader came for: the winner of a sweep, else the first candidate, else the base."""
+        winner = self.sweep.winner if self.sweep else None
+        return next((each for each in self.candidates if each.name == winner), (*self.candidates, self.base)[0])
 
     @property
     def unjudged(self) -> frozenset[str]:
@@ -159,6 +172,11 @@ def load(folder: Path) -> Run:
         trajectory=read_trajectory(document, plan),
         judged=read_judged(document),
         aa=document.mapping("aa") if "aa" in document.values else {},
+        work={
+            item.text("name"): Document(f"{item.where}: training", item.mapping("training"))
+            for item in document.list_of("models")
+            if item.values.get("training") is not None
+        },
     )
     if run.outcome is Outcome.PASS and aggregate(run.verdicts) is not Outcome.PASS:
         raise BadRunDirectory(f"{path}: says PASS, but its verdicts do not; run `tunegate verify {folder}`")
@@ -171,6 +189,12 @@ def aggregate(verdicts: tuple[Verdict, ...]) -> Outcome:
     if not outcomes or outcomes & {Outcome.INVALID, Outcome.NOT_RUN}:
         return Outcome.INVALID
     return next(o for o in (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS) if o in outcomes)
+
+
+def mean_of(run: Run, model: str, measured: tuple[str, str]) -> Result | None:
+    """What a metric of a suite, as (suite, metric), came to on a model; None when it was not measured."""
+    wanted = (model, *measured)
+    return next((each for each in run.results if (each.model, each.suite, each.metric) == wanted), None)
 
 
 def verdict(item: Document) -> Verdict:

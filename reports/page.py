@@ -2,66 +2,52 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from markupsafe import Markup
-
+from harness.fingerprint import digest
 from harness.types import ModelRef, Outcome, Verdict
+from reports.cases import RegressionSet, regression_sets
+from reports.charts.canvas import Figure, Twin, figure
+from reports.charts.spans import Span, changes, lengths
 from reports.examples import Gallery, galleries
-from reports.figures import forest, slopes, steps
+from reports.guards import Guard, guards
 from reports.headline import Banner, Tile, candidate_banner, run_banner, tiles
+from reports.health import Health, health
 from reports.instrument import Check, checks
 from reports.load import Run, aggregate
-from reports.sections import Cause, Health, Line, SuiteSlices, causes, health, lines, slices
-from reports.texts import flat
-from reports.trajectory import Followed, follow
+from reports.numbers import count, interval, points
+from reports.sections import Cause, Line, causes, lines
+from reports.slices import SuiteSlices, slices
+from reports.sweep_page import SweepView, view
+from reports.texts import flat, measure
+from reports.training import Training, trainings
+from reports.trajectory_page import Drawn, drawn
+from reports.trials import trials
+from reports.warnings import warnings
 
 __all__ = ["Page", "Subject", "build"]
-
-WIDE, NARROW = 1060, 340
-"""Pixels: each chart is drawn for a desk and for a telephone, and the style sheet shows one of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One chart at both widths, and the sentence that says what it shows; empty when there is nothing to draw."""
-
-    wide: Markup
-    narrow: Markup
-    caption: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sliced:
-    """The slices of one suite, drawn."""
-
-    table: SuiteSlices
-    figure: Figure
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """The trajectory of one adapter, drawn. `base` are the base's means, by suite and metric."""
-
-    followed: Followed
-    figure: Figure
-    base: Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What there is to say of one model: a candidate beside the base, or the base alone."""
+    """What there is to say of one model: a candidate beside the base, or the base alone.
+
+    `matrices` are the lines whose transitions are shown as tables of two by two.
+    """
 
     model: ModelRef
     alone: bool
     banner: Banner
     tiles: tuple[Tile, ...]
     lines: tuple[Line, ...]
+    matrices: tuple[Line, ...]
     forest: Figure
     galleries: tuple[Gallery, ...]
     causes: tuple[Cause, ...]
-    forgetting: tuple[Sliced, ...]
+    forgetting: tuple[Guard, ...]
     regression: tuple[Line, ...]
+    cases: tuple[RegressionSet, ...]
     slices: tuple[SuiteSlices, ...]
     verdicts: tuple[Verdict, ...]
 
@@ -71,12 +57,15 @@ class Page:
     """The whole page.
 
     Attributes:
-        subjects: one for each candidate, or one for the base alone.
+        banners: what the gates say of each candidate of a sweep; empty in other runs.
+        subjects: one for each model that the page tells everything of.
         cost: name and figure of what the engine used.
-        training: for each model that pins it, the configuration it was trained with, as name and text.
+        training: of each model of whose training anything is known.
         environment: name and text.
+        layer: what the environment without its usage hashes to, its first digits.
         place: where the run lies, without the folders above, which may name a user.
         outcomes: what each candidate's own gates make of it, by name.
+        sweep: the points of a sweep; None in other runs.
         trajectories: one for each adapter whose checkpoints were measured.
         checks: what is known of the instrument, one for each suite and judged model.
     """
@@ -84,92 +73,128 @@ class Page:
     title: str
     run: Run
     banner: Banner
+    banners: tuple[Banner, ...]
     subjects: tuple[Subject, ...]
     health: tuple[Health, ...]
+    lengths: Figure
     cost: tuple[tuple[str, float], ...]
-    training: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    training: tuple[Training, ...]
     environment: tuple[tuple[str, str], ...]
+    layer: str
     warnings: tuple[str, ...]
     place: str
     outcomes: Mapping[str, Outcome]
+    sweep: SweepView | None
     trajectories: tuple[Drawn, ...]
     checks: tuple[Check, ...]
 
 
 def build(run: Run, limit: int) -> Page:
     """Work out the page of a run; `limit` >= 0 bounds the examples shown in each list."""
-    names = [model.name for model in run.candidates]
-    title = f"{', '.join(names)} against {run.base.name}" if names else f"{run.base.name} alone"
+    tables = {model.name: lines(run, model.name) for model in run.candidates or (run.base,)}
+    found, outputs = trials(run, tables), health(run)
     return Page(
-        title=title,
+        title=_title(run),
         run=run,
         banner=run_banner(run),
-        subjects=tuple(_subject(run, model, limit) for model in run.candidates or (run.base,)),
-        health=health(run),
+        banners=tuple(candidate_banner(run, model.name) for model in run.candidates) if run.sweep else (),
+        subjects=tuple(_subject(run, model, tables[model.name], limit) for model in _looked_at(run)),
+        health=outputs,
+        lengths=_lengths(outputs),
         cost=tuple(_cost(run.environment.get("usage", {}))),
-        training=tuple(
-            (m.name, tuple(flat(m.train_config))) for m in run.models if m.train_config and m.name not in run.unjudged
-        ),
+        training=trainings(run),
         environment=tuple(flat(run.environment)),
-        warnings=tuple(dict.fromkeys(_warnings(run))),
+        layer=digest({key: value for key, value in run.environment.items() if key != "usage"})[:16],
+        warnings=warnings(run),
         place="/".join(run.folder.resolve().parts[-2:]),
         outcomes={model.name: aggregate(run.own_verdicts(model.name)) for model in run.candidates},
-        trajectories=tuple(_drawn(run)),
+        sweep=view(run, found) if found else None,
+        trajectories=drawn(run),
         checks=checks(run),
     )
 
 
-def _drawn(run: Run) -> Iterator[Drawn]:
-    if run.trajectory is None:
-        return
-    guards = {suite.name for suite in run.suites if suite.guards}
-    floors: dict[tuple[str, str], float] = {}
-    for suite in run.plan["suites"]:
-        for gate in suite["gates"] if suite["name"] in guards else ():
-            column = (suite["name"], gate["metric"])
-            floors[column] = max(floors.get(column, -1.0), -gate["max_drop"])
-    means = {(each.suite, each.metric): each.estimate for each in run.results if each.model == run.base.name}
-    base = {column: mean.value for column, mean in means.items() if mean}
-    for followed in follow(run.trajectory, floors):
-        wide, narrow = steps(followed.panels, WIDE), steps(followed.panels, NARROW)
-        yield Drawn(followed, Figure(wide, narrow, followed.finding), base)
+def _title(run: Run) -> str:
+    names = [model.name for model in run.candidates]
+    if run.sweep and len(names) > 1:
+        return f"Sweep of {len(run.sweep.points)} points against {run.base.name}"
+    return f"{', '.join(names)} against {run.base.name}" if names else f"{run.base.name} alone"
 
 
-def _subject(run: Run, model: ModelRef, limit: int) -> Subject:
+def _looked_at(run: Run) -> tuple[ModelRef, ...]:
+    """The models that the page tells everything of: all candidates; of a sweep's points the winner and the smallest."""
+    if run.sweep is None or run.sweep.winner is None:
+        return run.candidates or (run.base,)
+    left = {point.name for point in run.sweep.points} - {run.sweep.winner, run.sweep.smallest}
+    return tuple(model for model in run.candidates if model.name not in left)
+
+
+def _subject(run: Run, model: ModelRef, table: tuple[Line, ...], limit: int) -> Subject:
     alone = model.name == run.base.name
-    table = lines(run, model.name)
     verdicts = run.own_verdicts(model.name)
     once = {line.suite: line.transitions for line in reversed(table) if line.transitions}.values()
     flips = None if alone or not once else (sum(each.broken for each in once), sum(each.fixed for each in once))
-    guards = [suite.name for suite in run.suites if suite.guards and not suite.keeps]
+    watched = [suite.name for suite in run.suites if suite.guards and not suite.keeps]
     kept = {suite.name for suite in run.suites if suite.keeps}
-    tasks = [suite.name for suite in run.suites if suite.name not in {*guards, *kept}]
+    rest = [suite.name for suite in run.suites if suite.name not in watched]
     return Subject(
         model=model,
         alone=alone,
         banner=candidate_banner(run, model.name),
-        tiles=tiles(verdicts, flips),
+        tiles=tiles(verdicts, flips, dict.fromkeys(watched, "forgetting") | dict.fromkeys(kept, "regression")),
         lines=table,
-        forest=Figure(forest(table, WIDE), forest(table, NARROW), _forest_caption(table)),
+        matrices=() if alone else tuple(_matrices(table)),
+        forest=_forest(table),
         galleries=galleries(run, model.name, limit),
         causes=causes(run, model.name),
-        forgetting=tuple(_sliced(each) for each in slices(run, model.name, guards)),
+        forgetting=guards(table, slices(run, model.name, watched), watched),
         regression=tuple(line for line in table if line.suite in kept),
-        slices=slices(run, model.name, [*tasks, *kept]),
+        cases=regression_sets(run, model.name),
+        slices=slices(run, model.name, rest),
         verdicts=verdicts,
     )
 
 
-def _sliced(table: SuiteSlices) -> Sliced:
-    lost = sum(each.delta is not None and each.delta < 0 for each in table.slices)
-    caption = f"{lost} of {len(table.slices)} slices of {table.suite} have fewer right answers than with the base."
-    return Sliced(table, Figure(slopes(table.slices, WIDE), slopes(table.slices, NARROW), caption))
+def _matrices(table: Iterable[Line]) -> Iterator[Line]:
+    """Of each suite the first metric that a gate looks at, else the first that was measured on both models."""
+    there = [line for line in table if line.transitions]
+    for suite in dict.fromkeys(line.suite for line in there):
+        own = [line for line in there if line.suite == suite]
+        yield next((line for line in own if line.gates), own[0])
 
 
-def _forest_caption(table: Iterable[Line]) -> str:
-    drawn = [line for line in table if line.bounds is not None and line.floor is not None]
-    inside = sum(line.bounds.low >= line.floor for line in drawn if line.bounds and line.floor is not None)
-    return f"{inside} of {len(drawn)} intervals stay clear of the shaded zone, which the gate does not allow."
+def _forest(table: Iterable[Line]) -> Figure:
+    """Every difference that a gate bounded, beside what the gate does not allow."""
+    seen = [(measure(each.suite, each.metric), each.bounds, each.floor, each.n) for each in table]
+    rows = [(name, bounds, floor, n) for name, bounds, floor, n in seen if bounds and floor is not None]
+    spans = [Span(name, bounds.value, bounds.low, bounds.high, floor) for name, bounds, floor, _ in rows]
+    inside = sum(bounds.low >= floor for _, bounds, floor, _ in rows)
+    twin = Twin(
+        ("Suite and metric", "n", "Minus base, points", "Bounds", "Least allowed"),
+        tuple(
+            (name, count(n), points(bounds.value), interval(bounds.low, bounds.high), points(floor))
+            for name, bounds, floor, n in rows
+        ),
+    )
+    said = f"{inside} of {len(rows)} intervals stay clear of the shaded zone, which the gate does not allow."
+    return figure(partial(changes, spans), said, twin)
+
+
+def _lengths(outputs: Iterable[Health]) -> Figure:
+    """How long answers are, so that a better score from shorter ones shows."""
+    written = [each for each in outputs if each.longest]
+    spans = [
+        Span(f"{each.suite} · {each.model}", each.median_length, each.short_length, each.tail_length, judged=False)
+        for each in written
+    ]
+    rows = tuple(
+        (span.label, f"{span.low:g}", f"{span.value:g}", f"{span.high:g}", count(each.longest))
+        for span, each in zip(spans, written, strict=True)
+    )
+    cut = sum(each.truncated for each in written)
+    said = f"Lengths of the answers that were written; {count(cut)} of {count(sum(e.n for e in written))} were cut."
+    columns = ("Suite and model", "5th percentile", "Median", "95th percentile", "Longest")
+    return figure(partial(lengths, spans), said, Twin(columns, rows))
 
 
 def _cost(usage: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
@@ -179,27 +204,3 @@ def _cost(usage: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         yield "peak memory, MB", memory / 1e6
     if seconds and tokens:
         yield "generated tokens per second", tokens / seconds
-
-
-def _warnings(run: Run) -> Iterator[str]:
-    if run.partial:
-        yield "This run is partial: " + "; ".join(map(str, run.plan.get("partial_reasons", []))) + "."
-    for result in run.results:
-        place = f"{result.suite} on {result.model}"
-        yield from (f"{place}: {note}" for note in result.notes)
-        if result.unscored:
-            yield f"{place}: {result.unscored} of {result.n} rows have no {result.metric} score."
-    for model in run.models:
-        if not model.fingerprint:
-            yield f"{model.name} could not be identified, so nothing ties these numbers to its weights."
-        if model.dtype != "unknown" and (own := _arithmetic(model)) != (other := _arithmetic(run.base)):
-            yield f"{model.name} ran in {own}; the base in {other}."
-    for each in run.verdicts:
-        if each.advisory and each.outcome is not Outcome.PASS:
-            why = f" ({each.reason})" if each.outcome in (Outcome.NOT_RUN, Outcome.INVALID) else ""
-            ended = f"{each.outcome}{why}; it does not decide"
-            yield f"Advisory gate {each.gate} of {each.suite} on {each.model} ended {ended}."
-
-
-def _arithmetic(model: ModelRef) -> str:
-    return f"{model.dtype}, quantization {model.quantization}"

@@ -10,6 +10,8 @@ from reports.load import Key, Run
 
 __all__ = ["Change", "Pair", "Transitions", "changed", "pairs", "primary_metric", "score_of", "transitions"]
 
+_LOUD = 20
+
 
 class Change(StrEnum):
     """What became of one example. An example is right when its score is 1."""
@@ -43,8 +45,21 @@ class Transitions:
     @property
     def churn(self) -> float | None:
         """Share of examples that changed sides, in [0, 1]; None without examples."""
-        total = self.both_right + self.fixed + self.broken + self.both_wrong + self.unscored
-        return (self.fixed + self.broken) / total if total else None
+        return (self.fixed + self.broken) / self.total if self.total else None
+
+    @property
+    def total(self) -> int:
+        """All examples."""
+        return self.both_right + self.fixed + self.broken + self.both_wrong + self.unscored
+
+    @property
+    def cancels(self) -> bool:
+        """Whether at least one in twenty changed sides, and gains hide at least half of the losses, or the reverse.
+
+        Such a difference near zero does not mean that the two models answer alike.
+        """
+        moved = self.fixed + self.broken
+        return _LOUD * moved >= self.total > 0 and 2 * abs(self.fixed - self.broken) <= moved > 0
 
 
 def pairs(run: Run, suite: str, model: str, metric: str) -> tuple[Pair, ...]:
@@ -55,6 +70,14 @@ def pairs(run: Run, suite: str, model: str, metric: str) -> tuple[Pair, ...]:
     Raises:
         Incomparable: the two measurements hold different examples.
     """
+    key = (suite, model, metric)
+    if key not in run.paired:
+        run.paired[key] = _pairs(run, *key)
+    made: tuple[Pair, ...] = run.paired[key]
+    return made
+
+
+def _pairs(run: Run, suite: str, model: str, metric: str) -> tuple[Pair, ...]:
     base = run.rows.get(Key(suite, run.base.name), ())
     candidate = run.rows.get(Key(suite, model), ())
     if not base or not candidate:
@@ -96,7 +119,10 @@ def primary_metric(run: Run, suite: str) -> str:
 
 def score_of(row: Row, metric: str) -> Score:
     """The row's score, unscored with the reason `no_score` where the metric gave none."""
-    return next((score for score in row.scores if score.metric == metric), Score(metric, None, reason_code="no_score"))
+    for score in row.scores:
+        if score.metric == metric:
+            return score
+    return Score(metric, None, reason_code="no_score")
 
 
 def _change(base: Row, candidate: Row, metric: str) -> Change:

@@ -1,18 +1,15 @@
-"""The tables of the page, as values: what was measured, what failed and why, slices, health of the outputs."""
+"""What was measured, and what failed and why, as values."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median, quantiles
 
-from harness.types import Estimate, FinishReason, Row, Verdict
+from harness.types import Estimate, Row, Verdict
 from reports.headline import absolute, floor
 from reports.load import Key, Result, Run
-from reports.pairs import Transitions, pairs, primary_metric, score_of, transitions
+from reports.pairs import Transitions, pairs, score_of, transitions
 
-__all__ = ["Cause", "Health", "Line", "Slice", "SuiteSlices", "causes", "health", "lines", "slices"]
-
-_ENOUGH_FOR_TAIL = 20
+__all__ = ["Cause", "Line", "causes", "lines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,48 +44,10 @@ class Cause:
     base: int | None
     candidate: int | None
 
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """The examples of a suite that carry one tag. Counts of right answers; `candidate` None in a run of the base."""
-
-    tag: str
-    n: int
-    base: int
-    candidate: int | None
-    fixed: int
-    broken: int
-
     @property
-    def delta(self) -> float | None:
-        """Candidate minus base, in [-1, 1]."""
-        return None if self.candidate is None else (self.candidate - self.base) / self.n
-
-
-@dataclass(frozen=True, slots=True)
-class SuiteSlices:
-    """The slices of one suite by first tag, largest loss first."""
-
-    suite: str
-    metric: str
-    slices: tuple[Slice, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """What the outputs of one measurement look like, whatever their score. Lengths in tokens."""
-
-    suite: str
-    model: str
-    n: int
-    truncated: int
-    empty: int
-    prompt_length: float
-    median_length: float
-    tail_length: int
-    longest: int
-    seconds: float
-    fresh: int
+    def more(self) -> int | None:
+        """How many more the candidate has than the base; None unless both were measured."""
+        return None if self.base is None or self.candidate is None else self.candidate - self.base
 
 
 def lines(run: Run, model: str) -> tuple[Line, ...]:
@@ -122,19 +81,6 @@ def causes(run: Run, model: str) -> tuple[Cause, ...]:
             for code in codes
         )
     return tuple(found)
-
-
-def slices(run: Run, model: str, suites: Iterable[str]) -> tuple[SuiteSlices, ...]:
-    """Right answers by first tag, for those of `suites` that have at least two. No gate looks at them."""
-    made = (SuiteSlices(s, primary_metric(run, s), _slices(run, model, s)) for s in suites)
-    return tuple(each for each in made if len(each.slices) > 1)
-
-
-def health(run: Run) -> tuple[Health, ...]:
-    """One entry for each measurement, in the order of the run."""
-    first = {Key(result.suite, result.model): result for result in reversed(run.results)}
-    keys = dict.fromkeys(Key(result.suite, result.model) for result in run.results)
-    return tuple(_health(key, run.rows[key], first[key]) for key in keys if run.rows.get(key))
 
 
 def _line(run: Run, own: Result) -> Line:
@@ -190,41 +136,3 @@ def _reasons(rows: Sequence[Row] | None, metric: str) -> Counter[str] | None:
     codes = Counter(score_of(row, metric).reason_code for row in rows)
     del codes["ok"]
     return codes
-
-
-def _slices(run: Run, model: str, suite: str) -> tuple[Slice, ...]:
-    metric = primary_metric(run, suite)
-    alone = model == run.base.name
-    groups: dict[str, list[tuple[bool, bool]]] = {}
-    for pair in pairs(run, suite, model, metric):
-        right = (score_of(pair.base, metric).value == 1, score_of(pair.candidate, metric).value == 1)
-        groups.setdefault(pair.base.tags[0] if pair.base.tags else "untagged", []).append(right)
-    made = [
-        Slice(
-            tag=tag,
-            n=len(rights),
-            base=sum(old for old, _ in rights),
-            candidate=None if alone else sum(new for _, new in rights),
-            fixed=sum(new and not old for old, new in rights),
-            broken=sum(old and not new for old, new in rights),
-        )
-        for tag, rights in groups.items()
-    ]
-    return tuple(sorted(made, key=lambda s: s.base / s.n if s.delta is None else s.delta))
-
-
-def _health(key: Key, rows: Sequence[Row], result: Result) -> Health:
-    lengths = sorted(row.new_tokens for row in rows)
-    return Health(
-        suite=key.suite,
-        model=key.model,
-        n=len(rows),
-        truncated=sum(row.finish_reason is FinishReason.LENGTH for row in rows),
-        empty=sum(not row.output.strip() for row in rows),
-        prompt_length=median(row.prompt_tokens for row in rows),
-        median_length=median(lengths),
-        tail_length=round(quantiles(lengths, n=20)[-1]) if len(lengths) >= _ENOUGH_FOR_TAIL else lengths[-1],
-        longest=lengths[-1],
-        seconds=result.seconds,
-        fresh=result.fresh,
-    )

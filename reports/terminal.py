@@ -24,6 +24,7 @@ _STYLES = {
     Outcome.NOT_RUN: "magenta",
 }
 _WIDTH_OF_A_FILE = 120
+_STRICTER = "bounds are wider than 95% where a gate shares its error between looks or candidates, as its reason says"
 
 
 def print_verdicts(run_json: Mapping[str, Any], *, file: TextIO, color: bool) -> None:
@@ -50,10 +51,19 @@ def print_verdicts(run_json: Mapping[str, Any], *, file: TextIO, color: bool) ->
     )
     with console.capture() as printed:
         console.print(verdict_table(verdicts))
+        if _shares_error(run_json):
+            console.print(Text(_STRICTER))
         tail = " (partial: not a verdict to ship on)" if document.flag("partial") else ""
         console.print(Text("outcome: "), _outcome(Outcome(document.text("outcome"))), Text(tail), sep="")
     encoding = getattr(file, "encoding", None) or "utf-8"  # a log in ASCII must not cost the verdict
     file.write(printed.get().encode(encoding, "replace").decode(encoding))
+
+
+def _shares_error(run_json: Mapping[str, Any]) -> bool:
+    """Whether gates of the run had several chances, and decided each at less than the whole error."""
+    plan = run_json.get("plan", {})
+    spends = plan.get("options", {}).get("attempts") == "spend"
+    return spends or any(suite.get("first") is not None for suite in plan.get("suites", ()))
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Table:

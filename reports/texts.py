@@ -7,9 +7,7 @@ from difflib import SequenceMatcher
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from harness.types import Json
-
-__all__ = ["Clipped", "Segment", "anchor", "clip", "flat", "visible", "word_diff"]
+__all__ = ["Clipped", "Segment", "anchor", "clip", "flat", "measure", "plain", "visible", "word_diff"]
 
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
@@ -80,12 +78,18 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
         if isinstance(part, dict) and part:
             yield from flat(part, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", _plain(part)
+            yield f"{prefix}{key}", plain(part)
 
 
-def _plain(value: Json) -> str:
+def measure(suite: str, metric: str) -> str:
+    """How a metric of a suite is called on the page: `job_postings · valid_json`, or one word where both are alike."""
+    return suite if suite == metric else f"{suite} · {metric}"
+
+
+def plain(value: Any) -> str:  # noqa: ANN401  # JSON
+    """A JSON value in words: `none`, `yes`, the items of a list."""
     if isinstance(value, list):
-        return ", ".join(map(_plain, value))
+        return ", ".join(map(plain, value))
     return {None: "none", True: "yes", False: "no"}[value] if value is None or isinstance(value, bool) else str(value)
 
 

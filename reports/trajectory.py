@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from harness.types import Estimate, Outcome
 from reports.document import Document
 from reports.numbers import interval, points
+from reports.texts import measure
 
 __all__ = ["Checkpoint", "Followed", "Mark", "Panel", "Trajectory", "follow", "read_trajectory"]
 
@@ -163,7 +164,7 @@ def _followed(trajectory: Trajectory, adapter: str, floors: Mapping[Column, floa
 
 def _panel(own: Sequence[Checkpoint], column: Column, floors: Mapping[Column, float], best: Checkpoint | None) -> Panel:
     return Panel(
-        title=_name(column),
+        title=measure(*column),
         floor=floors.get(column),
         path=tuple((each.step, mark.change) for each in own if (mark := each.marks.get(column)) and mark.change),
         marked=best.step if best else None,
@@ -184,7 +185,7 @@ def _gain(own: Sequence[Checkpoint], task: Column) -> str:
         return ""
     (first, start), (last, end) = path[0], path[-1]
     return (
-        f"{_name(task)} is {points(start.value)} points over the base after epoch {first.epoch:g}, and "
+        f"{measure(*task)} is {points(start.value)} points over the base after epoch {first.epoch:g}, and "
         f"{points(end.value)} after epoch {last.epoch:g}."
     )
 
@@ -205,17 +206,12 @@ def _loss(own: Sequence[Checkpoint], column: Column, floor: float) -> str:
     margin = f"its margin of {100 * abs(floor):.1f} points"
     failed = [each for each, mark, _ in path if mark.falls]
     if not failed:
-        return f"{_name(column)} is nowhere shown to fall by more than {margin}." if path else ""
+        return f"{measure(*column)} is nowhere shown to fall by more than {margin}." if path else ""
     value, epoch = min((change.value, each.epoch) for each, _, change in path)
     return (
-        f"{_name(column)} is shown to fall by more than {margin} after epoch {failed[0].epoch:g}; at worst it is at "
+        f"{measure(*column)} is shown to fall by more than {margin} after epoch {failed[0].epoch:g}; at worst it is at "
         f"{points(value)}, after epoch {epoch:g}."
     )
-
-
-def _name(column: Column) -> str:
-    suite, metric = column
-    return suite if suite == metric else f"{suite} · {metric}"
 
 
 def _checkpoint(item: Document) -> Checkpoint:

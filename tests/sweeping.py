@@ -1,17 +1,21 @@
 """A sweep of made-up points: `--sweep small=380:1000` answers 380 questions right and counts 1,000 parameters.
 
 In place of the number, `fails` makes training fail. A point whose name starts with `full` is a model of its own.
+`r8=380:1000:lora.rank=8,lora.target_modules=qv,cut=20` sets more, of which `cut` are answers that are cut short, and
+such a point leaves the account of a training: ten seconds and a megabyte for each thousand parameters, and a curve.
 What is trained is written to `trained.log`.
 """
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import NotMeasured
 from harness.options import Options
 from harness.sweeps import Point, Screen
-from harness.types import ModelRef
+from harness.types import Json, ModelRef
 from tests.playground import make_model
+from tests.training import STEPS, point
 
 __all__ = ["CONFTEST", "FakeSweep"]
 
@@ -49,23 +53,36 @@ class FakeSweep:
         folder = self._folder(name)
         if folder.exists():
             return False
-        make_model(folder, right=int(right))
+        size, more = [*self._words()[name].split(":"), "", ""][1:3]
+        settings = _settings(more)
+        make_model(folder, right=int(right), cut=settings.get("cut", 0))
+        if settings:
+            curve = [point(step, STEPS) for step in range(1, STEPS + 1)]
+            cost = {"seconds": int(size) / 100, "adapter_bytes": 1000 * int(size)}
+            (folder / "training.json").write_text(json.dumps({"curve": curve, **cost}))
         screen.say(f"trained {name}")
         with Path("trained.log").open("a") as log:
             log.write(f"{name}\n")
         return True
 
     def _words(self) -> dict[str, str]:
-        return dict(word.split("=") for word in self.options.sweep)
+        return dict(word.split("=", 1) for word in self.options.sweep)
 
     def _folder(self, name: str) -> Path:
         return self.options.store / "adapters" / name
 
     def _point(self, base: ModelRef, word: str) -> Point:
         name, _, rest = word.partition("=")
-        size = rest.partition(":")[2]
-        rate = {"optim.learning_rate": int(size) / 1e6} if size else {}
+        _, size, more = [*rest.split(":"), "", ""][:3]
+        rate = {"optim.learning_rate": int(size) / 1e6} if size and not more else {}
+        rate |= {key: value for key, value in _settings(more).items() if key != "cut"}
         where = "base" if name.startswith("full") else "adapter"
         model = replace(base, name=name, **{where: str(self._folder(name))})
-        derived = {"lora.rank": len(base.base)} if size else {}  # as ranks that are matched differ from base to base
+        derived = {"lora.rank": len(base.base)} if size and not more else {}  # as matched ranks differ between bases
         return Point(name, model, rate | derived, job=name, parameters=int(size) if size else None, given=rate)
+
+
+def _settings(words: str) -> dict[str, Json]:
+    """`lora.rank=8,lora.target_modules=qv` as a mapping; what reads as a whole number is one."""
+    pairs = (word.partition("=") for word in words.split(",") if word)
+    return {key: int(value) if value.isdigit() else value for key, _, value in pairs}

@@ -38,6 +38,21 @@ def test_looking_often_is_paid_for_by_betting_alone():
     assert min(column(table, "a fixed test at each look")) > 0.15
 
 
+def test_a_second_look_is_paid_for_by_halving_the_error():
+    """A slice, and then all rows, at half the error each, keep the promise; at the whole error each they do not."""
+    table = statistics.looks()
+    assert not table.faults
+    assert min(column(table, "whole error")) > 0.06
+    assert all(own > 0.8 * once for own, once in zip(column(table, "power"), column(table, "one look"), strict=True))
+
+
+def test_candidate_after_candidate_is_paid_for_by_spending_the_error():
+    """However many that are no better come, one passes in 5 % of cases; without it some nearly always does."""
+    table = statistics.attempts()
+    assert not table.faults
+    assert max(column(table, "--attempts count")) > 0.5
+
+
 def test_margins_rates_and_flips_keep_their_promises():
     """Exactly at the limit, and for a base against itself, by the gate's own rule."""
     rates = statistics.rates()
@@ -71,6 +86,13 @@ def test_a_rule_that_is_too_kind_is_seen(monkeypatch):
     monkeypatch.setattr(statistics, "outcome", kind)
     monkeypatch.setattr(statistics, "SHARES", (0.05,))
     assert statistics.drops().faults
+
+
+def test_looks_and_candidates_at_the_whole_error_are_seen(monkeypatch):
+    """Without the sharing both tables report faults."""
+    monkeypatch.setattr(statistics.chances, "shared", lambda gate, _share: gate)
+    assert statistics.looks().faults
+    assert statistics.attempts().faults
 
 
 def test_the_page_holds_the_tables():

@@ -10,8 +10,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
 MEMORY = (ROOT / "docs" / "memory.md").read_text(encoding="utf-8")
-PAGES = {"report": "report.html.j2", "audit": "audit.html.j2"}
-TEMPLATES = {name: (ROOT / "reports" / file).read_text(encoding="utf-8") for name, file in PAGES.items()}
+PAGES = {"report": "parts/*.j2", "audit": "audit.html.j2"}
+TEMPLATES = {
+    name: "".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "reports").glob(pattern)))
+    for name, pattern in PAGES.items()
+}
 ROWS = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in PAGE.splitlines() if line[:3] != "| -"]
 CLAIMS = [row for row in ROWS if len(row) == 3 and row[0] != "row"]
 NUMBERS = [*range(1, 153)]

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import scipy.optimize
 import scipy.stats  # noqa: F401  # before pytester notes which modules it may forget: numpy loads only once
+import typer
 
 from harness import session
+from harness.cli import verify
+from harness.panels import PANELS, arrange
 from tests.playground import finished_run, make_model, make_suite, run_gate
 
 pytest_plugins = "pytester"
@@ -111,6 +114,25 @@ def test_help_teaches():
     assert "pytest suites/ --model BASE --adapter DIR" in root
     assert "10 INCONCLUSIVE" in verify
     assert "--allow-partial" in verify
+
+
+def test_help_shows_the_path_in_order():
+    """Commands stand in the order of use, each in a panel with a name, and three examples come last."""
+    text = tunegate("--help").stdout
+    path = ["init", "doctor", "plan", "audit", "train", "verify", "report", "card", "runs", "show", "power", "sheet"]
+    assert [text.index(f"\n│ {name} ") for name in path] == sorted(text.index(f"\n│ {name} ") for name in path)
+    assert [text.index(title[:40]) for title in PANELS] == sorted(text.index(title[:40]) for title in PANELS)
+    assert text.rstrip().endswith("pytest suites/ --model embedded --adapter out/adapter")
+
+
+def test_every_command_has_a_panel_of_its_own_choice():
+    """None is left to `More`; a command that no panel names would be shown there, and not be lost."""
+    app = typer.Typer()
+    for callback in (test_help_teaches, verify):
+        app.command()(callback)
+    arrange(app)
+    assert [command.rich_help_panel for command in app.registered_commands] == [list(PANELS)[1], "More"]
+    assert "─ More ─" not in tunegate("--help").stdout
 
 
 def test_train_is_the_trainer_in_a_process_of_its_own(tmp_path):

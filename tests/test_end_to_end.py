@@ -56,6 +56,16 @@ def test_real_models_end_in_an_honest_verdict(repo):
     assert outputs[0] != outputs[1]
 
 
+def test_a_real_run_is_held_against_its_checkout(repo):
+    """Suites and the adapter's own files agree with the run, whose FAIL stands; another adapter's files do not."""
+    gate = ("pytest", "suites", "--model", "base", "--adapter", "tuned", "--device", "cpu")
+    assert run(repo, *gate, "--run-dir", "held").returncode == 1
+    verify = ("harness.cli", "verify", "held", "--suites", "suites", "--adapter")
+    assert run(repo, *verify, "tuned").returncode == 1
+    other = run(repo, *verify, "idle")
+    assert (other.returncode, "DISAGREES adapter: idle" in other.stderr) == (11, True)
+
+
 def test_adapter_without_effect_is_invalid(repo):
     """An adapter that leaves the base as it is proves nothing about itself."""
     done = run(

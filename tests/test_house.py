@@ -121,7 +121,11 @@ def test_heavy_libraries_are_imported_where_they_are_used(path):
 
 
 @pytest.mark.parametrize(
-    "module", ["harness.plugin", "harness.cli", "reports.html", "trainers.config", "trainers.sweep"]
+    "module",
+    [
+        *("harness.plugin", "reports.plugin", "trainers.plugin", "harness.cli"),
+        *("harness.starter", "reports.html", "trainers.config", "trainers.sweep"),
+    ],
 )
 def test_importing_leaves_torch_alone(module):
     """The rooms' front doors open without torch, transformers or lm-eval."""

@@ -76,7 +76,7 @@ def test_rows_that_limit_left_out_are_offered(repo):
     run_dir, run = finished_run(repo)
     reason = run["verdicts"][0]["reason"]
     assert "examples would decide" in reason
-    assert reason.endswith("; 100 rows of the suite are unused, drop --limit")
+    assert reason.endswith("; you have 100 unused rows: drop --limit, or plan with --on-inconclusive extend")
     assert verify(run_dir).outcome is Outcome.INCONCLUSIVE
 
 

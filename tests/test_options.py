@@ -3,8 +3,8 @@
 import pytest
 
 from harness.errors import UsageProblem
-from harness.options import Options, models
-from harness.progress import TerminalProgress
+from harness.option_groups import GROUPS
+from harness.options import Options, add_options, models
 from harness.types import ModelRef
 
 DEFAULTS = {
@@ -62,29 +62,23 @@ def test_contradicting_options_are_refused(given, message):
         options(**given)
 
 
-class Terminal:
-    """A terminal reporter and a plugin manager in one, that remember what was written."""
+def test_every_option_has_a_group_and_says_its_default():
+    """Help shows five groups in order, and no option whose default a reader must guess."""
+    listed = {}
 
-    def __init__(self, *, isatty):
-        self.isatty = isatty
-        self.lines = []
-        self.pluginmanager = self
+    class Group:
+        def __init__(self, title):
+            self.title = title
 
-    def get_plugin(self, name):
-        """Only the reporter is there."""
-        return self if name == "terminalreporter" else None
+        def addoption(self, name, **settings):
+            listed[name.removeprefix("--")] = (self.title, settings["help"])
 
-    def rewrite(self, line, *, erase):
-        """Remember the line."""
-        assert erase
-        self.lines.append(line)
+    class Parser:
+        def getgroup(self, _name, description):
+            return Group(description.removeprefix("tunegate: "))
 
-
-@pytest.mark.parametrize(("isatty", "written"), [(True, ["base · asks: 1 of 3 answers", ""]), (False, [])])
-def test_progress_is_one_line_on_a_terminal_and_nothing_elsewhere(isatty, written):
-    """The line appears at once, is not redrawn too often, and is cleared at the end."""
-    terminal = Terminal(isatty=isatty)
-    progress = TerminalProgress(terminal)
-    for done in (1, 2, 3):
-        progress("base", "asks", done, 3)
-    assert terminal.lines == written
+    add_options(Parser())
+    told = {name: title for title, names in GROUPS.items() for name in names}
+    assert {name: title for name, (title, _) in listed.items() if name in told} == told
+    assert {title for name, (title, _) in listed.items() if name.startswith("judge-")} == {"judge"}
+    assert [name for name, (_, said) in listed.items() if "default" not in said] == []

@@ -1,16 +1,18 @@
 """The gate as users meet it: items, exit codes, run directory, resume, options."""
 
-import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 import scipy.optimize
 import scipy.stats  # noqa: F401  # before pytester notes which modules it may forget: numpy loads only once
 
 from harness import session
+from harness.fingerprint import digest
+from reports.plugin import pytest_tunegate_report
 from tests.playground import calls, finished_run, make_model, make_suite, run_gate
 
 pytest_plugins = "pytester"
@@ -208,17 +210,23 @@ def test_wrong_option_is_one_line_and_exit_4(repo, args):
 
 
 def test_junit_properties_carry_the_verdict(repo):
-    """Each item's JUnit properties say suite, metric, n, candidate, interval and outcome."""
+    """Each item's JUnit properties are the numbers of its verdict in run.json, with both means and the fingerprint."""
     run_gate(repo, "--adapter", "good", "--junitxml", "junit.xml")
-    xml = (repo.path / "junit.xml").read_text()
-    for name, value in {
-        "suite": "asks",
-        "metric": "exact_match",
-        "n": "400",
-        "candidate": "good",
-        "outcome": "PASS",
-    }.items():
-        assert f'<property name="{name}" value="{value}"' in xml
+    _, run = finished_run(repo)
+    cases = ET.parse(repo.path / "junit.xml").iter("testcase")
+    means = {entry["model"]: entry["value"] for entry in run["results"]}
+    for case, verdict in zip(cases, run["verdicts"], strict=True):
+        told = {each.attrib["name"]: each.attrib["value"] for each in case.iter("property")}
+        same = ("suite", "metric", "gate", "n", "observed", "low", "high", "required", "outcome", "advisory")
+        assert {name: told[name] for name in same} == {name: str(verdict[name]) for name in same}
+        assert (told["base_score"], told["candidate_score"]) == (str(means["base"]), str(means["good"]))
+        paired = verdict["lost"] is not None
+        assert told["delta"] == (str(verdict["observed"]) if paired else "")
+        assert (told["gained"], told["lost"]) == (
+            (str(verdict["gained"]), str(verdict["lost"])) if paired else ("", "")
+        )
+        assert told["fingerprint"] == digest(run["plan"]["suites"][0]["fingerprint"])
+        assert (told["base"], told["candidate"], told["report"]) == ("base", "good", "report.html#suites")
 
 
 def test_sessions_without_suites_notice_nothing(pytester):
@@ -337,10 +345,7 @@ def test_failing_ordinary_test_keeps_the_session_red(repo):
 
 def test_report_failure_is_loud_and_changes_nothing(tmp_path):
     """A report that cannot be written is said with its cause and the way to repeat it; no exception escapes."""
-    spec = importlib.util.spec_from_file_location("root_conftest", Path(__file__).parents[1] / "conftest.py")
-    root_conftest = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(root_conftest)
-    line = root_conftest.pytest_tunegate_report(tmp_path / "no-run")
+    line = pytest_tunegate_report(tmp_path / "no-run")
     assert line.startswith("NO REPORT: ")
     assert line.endswith(f"tunegate report {tmp_path / 'no-run'}")
 

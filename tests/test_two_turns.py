@@ -14,6 +14,7 @@ from harness.errors import BadExamples
 from harness.gates import Gate
 from harness.judge import COMPLETE, CORRECT, Judgement, Rubric, Status
 from harness.judge.judgement import Identity
+from harness.judge.panel import Panel
 from harness.judge_suite import JudgeSuite
 from harness.metrics.exact_match import exact_match
 from harness.prompts import chat
@@ -131,7 +132,7 @@ class Listens:
         """Of no importance."""
         return "form"
 
-    def ask(self, questions, _rubric, _store, _progress):
+    def ask(self, questions, _rubric, _store, _progress, *, suite):  # noqa: ARG002  # the protocol's signature
         """Best grades and ties."""
         self.questions += questions
         scores = {"correct": 5, "complete": 5}
@@ -154,7 +155,7 @@ def test_the_second_turn_sees_the_models_own_first_answer(tmp_path):
         sampling=Sampling(max_new_tokens=9),
         rubric=RUBRIC,
         gates=[Gate("judge", max_drop=0.5)],
-        judge=judge,
+        judge=Panel(judge),
     )
     model = ModelRef("base", "x", fingerprint="f")
     result = suite.measure(model, suite.plan(), Engine(Numbers(), store))
@@ -190,7 +191,7 @@ def test_the_option_asks_a_files_questions_in_place_of_the_suites(tmp_path):
         gates=[Gate("judge", max_drop=0.5)],
         take=2,
     )
-    asked = suite.judged(Listens(), questions=str(write(tmp_path)))
+    asked = suite.judged(Panel(Listens()), questions=str(write(tmp_path)))
     assert len(asked.plan()) == 4
     assert (asked.render.system, asked.sampling.max_new_tokens) == ("", 512)
 

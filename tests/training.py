@@ -11,7 +11,7 @@ from typing import Any
 from harness.fingerprint import file_digest
 from tests.playground import make_model, make_suite
 
-__all__ = ["BASE", "STEPS", "make_rows", "make_suites", "make_training", "state"]
+__all__ = ["BASE", "STEPS", "make_rows", "make_suites", "make_training", "point", "state"]
 
 STEPS = 10
 """Steps between two checkpoints, and in an epoch."""
@@ -33,6 +33,12 @@ def make_suites(root: Path, *, task: str = "min_gain=0.1", knows: str = "max_dro
     (root / "suites" / "data" / "task.jsonl").write_text("".join(row + "\n" for row in rows))
 
 
+def point(step: int, last: int) -> dict[str, float]:
+    """What a trainer writes of one of `last` steps: a loss that falls, more slowly towards the end."""
+    rate = 1e-3 * (1 - (step - 1) / last)
+    return {"step": step, "epoch": step / STEPS, "loss": 2 / (1 + step / 4), "grad_norm": 1.5, "learning_rate": rate}
+
+
 def make_rows(path: Path) -> Path:
     """Training rows that every state answers, as if by heart: questions 400 to 499."""
     rows = (json.dumps({"input": f"by heart: question {number}", "output": "yes"}) for number in range(400, 500))
@@ -49,7 +55,7 @@ def make_training(
     for number, rule in enumerate(saved, 1):
         make_model(folder / "checkpoints" / f"step-{STEPS * number:06d}", **rule)
     last = STEPS * len(states)
-    curve = [{"step": step, "epoch": step / STEPS} for step in range(1, last + 1)]
+    curve = [point(step, last) for step in range(1, last + 1)]
     rows = {"data_sha256": file_digest(data), "rows": 90, "replayed": 10} if data else {}
     (folder / "training.json").write_text(json.dumps({"curve": curve, "kept_step": kept_step or last, **rows}))
     return folder

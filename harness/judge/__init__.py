@@ -6,6 +6,7 @@ What a judge says counts only as far as it was calibrated on labelled answers, s
 """
 
 from harness.judge.asked import JudgeSettings, make_judge
+from harness.judge.budget import Caps
 from harness.judge.judgement import Judge, Judgement, Kind, Question, Status
 from harness.judge.rubric import COMPLETE, CORRECT, FORMAT, Dimension, Rubric
 
@@ -13,6 +14,7 @@ __all__ = [
     "COMPLETE",
     "CORRECT",
     "FORMAT",
+    "Caps",
     "Dimension",
     "Judge",
     "JudgeSettings",

@@ -8,7 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from harness.errors import UsageProblem
-from harness.judge.budget import Budget, read_prices
+from harness.judge.budget import UNBOUNDED, Budget, Caps, Purse, read_prices
+from harness.judge.daybook import DayBook
 from harness.judge.judgement import Judge
 
 __all__ = ["KEY_VARIABLE", "Address", "JudgeSettings", "find_key", "make_judge", "read_address"]
@@ -25,21 +26,25 @@ class JudgeSettings:
 
     Attributes:
         asked: `URL#model`, `hf:PATH` or `embedded`.
-        calls: most requests to send, retries included; None for no bound.
-        money: most money to spend; None for no bound.
+        calls: most requests to send, retries included.
+        money: most money to spend.
         prices: file with prices of tokens.
         concurrency: most requests at a time.
         deadline_s: most seconds for one question, retries included.
         device: where a local judge computes.
+        store: folder of the store that keeps what was spent by day; None to keep nothing.
+        reasons: whether verdicts give reasons.
     """
 
     asked: str
-    calls: int | None = None
-    money: float | None = None
-    prices: str | None = None
+    calls: Caps = UNBOUNDED
+    money: Caps = UNBOUNDED
+    prices: str | Path | None = None
     concurrency: int = 8
     deadline_s: float = 120.0
     device: str = "auto"
+    store: Path | None = None
+    reasons: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +99,12 @@ def find_key(address: Address, environment: Mapping[str, str] = os.environ) -> s
     return key
 
 
-def make_judge(settings: JudgeSettings) -> Judge:
+def make_judge(settings: JudgeSettings, purse: Purse | None = None) -> Judge:
     """The judge that was asked for; nothing is sent and nothing loaded yet.
+
+    Args:
+        settings: who, and how.
+        purse: what it may spend together with another judge; by default one of its own, with the caps of `settings`.
 
     Raises:
         UsageProblem: no such judge, no key, or no budget.
@@ -106,12 +115,13 @@ def make_judge(settings: JudgeSettings) -> Judge:
         path = settings.asked.removeprefix(_HF)
         if not path:
             raise UsageProblem("--judge hf: names no model; give hf:PATH with a folder or a Hub id")
-        return LocalJudge(settings.asked, path, device=settings.device)
+        return LocalJudge(settings.asked, path, device=settings.device, reasons=settings.reasons)
     from harness.judge.endpoint import EndpointJudge, Limits
 
     address = read_address(settings.asked)
     key = find_key(address)
     prices = read_prices(Path(settings.prices)) if settings.prices else {}
-    budget = Budget(calls=settings.calls, money=settings.money, price=prices.get(address.model))
+    daybook = DayBook(settings.store) if settings.store else None
+    budget = Budget(purse or Purse(settings.calls, settings.money, daybook), prices.get(address.model))
     limits = Limits(deadline_s=settings.deadline_s, concurrency=settings.concurrency)
-    return EndpointJudge(address, key, budget, limits)
+    return EndpointJudge(address, key, budget, limits, reasons=settings.reasons)

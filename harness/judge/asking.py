@@ -1,15 +1,17 @@
-"""Which questions a judge is asked about one model's answers: grades, comparisons with the base, and repeats."""
+"""Which questions judges are asked about one model's answers: grades, comparisons with the base, repeats, votes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.fingerprint import digest
-from harness.judge.judgement import Kind, Question
-from harness.judge.scoring import unsent
+from harness.judge.interview import Answered
+from harness.judge.judgement import Judgement, Kind, Question
+from harness.judge.scoring import straddles, unsent
+from harness.judge.screen import gives_orders
 from harness.judge.sitting import Sitting
 from harness.types import Example, ModelRef, Row, SuiteResult
 
-__all__ = ["REPEAT_SHARE", "Beside", "questions_of", "repeats_of"]
+__all__ = ["REPEAT_SHARE", "Beside", "questions_of", "refers", "repeats_of", "votes_of"]
 
 REPEAT_SHARE = 0.1
 """Of the base's answers that are graded once more, to see whether the judge agrees with itself."""
@@ -32,6 +34,11 @@ class Beside:
         """From a judged measurement of the base."""
         sitting = Sitting.read(base.evidence) if base else None
         return cls({row.id: row for row in base.rows}, sitting.said) if base and sitting else cls()
+
+    @classmethod
+    def beside(cls, base: Answered) -> "Beside":
+        """From answers that are going to be judged with the candidate's."""
+        return cls({row.id: row for row in base.rows}, base.said)
 
 
 def questions_of(
@@ -69,6 +76,18 @@ def repeats_of(
         again = [_point(examples[row.id], row, beside.said) for row in beside.rows.values() if _worth(row)]
         vote += int(digest(model.fingerprint)[:8], 16)  # another candidate is another time
     return [replace(question, kind=Kind.REPEAT, vote=vote) for question in again[:: round(1 / REPEAT_SHARE)]]
+
+
+def votes_of(questions: Sequence[Question], judgements: Sequence[Judgement], votes: int) -> list[Question]:
+    """Single answers again, up to `votes` times in all, whose grades lie on both sides of the mark."""
+    split = [question for question, made in zip(questions, judgements, strict=True) if straddles(made)]
+    return [replace(each, kind=Kind.VOTE, vote=-number) for each in split for number in range(1, votes)]
+
+
+def refers(kind: Kind, row: Row, base: Row | None) -> bool:
+    """Whether a question is for the second judge, where there is one: an answer in it seems to give orders."""
+    shown = [row, *([base] if base is not None and kind is Kind.PAIR else [])]
+    return kind in (Kind.POINT, Kind.PAIR) and any(gives_orders(each.output) for each in shown)
 
 
 def _worth(row: Row) -> bool:

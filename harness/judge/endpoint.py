@@ -41,17 +41,26 @@ _SERVER_ERROR = 500
 class EndpointJudge:
     """Asks over HTTP. Implements `Judge`; both models under test are judged by the same parameters."""
 
-    def __init__(self, address: Address, key: str, budget: Budget, limits: Limits) -> None:
+    def __init__(self, address: Address, key: str, budget: Budget, limits: Limits, *, reasons: bool = True) -> None:
+        """Remember whom to ask, and how; nothing is sent.
+
+        Args:
+            address: of the endpoint.
+            key: for it; empty for none.
+            budget: what may be spent.
+            limits: how the endpoint is treated.
+            reasons: whether verdicts give reasons.
+        """
         self.name = f"{address.url}#{address.model}"
         self.budget = budget
         self._address, self._key, self._limits = address, key, limits
         self._ladder = Ladder(address.model, REPLY_TOKENS)
-        self._served = ""
+        self._served, self._reasons = "", reasons
 
     def prepare(self, rubric: Rubric) -> None:
         """See `Judge.prepare`: asks for one plain verdict, with fewer demands until the endpoint meets them."""
         if not self._served:
-            asyncio.run(self._probe(request(_PING, rubric)))
+            asyncio.run(self._probe(self._request(_PING, rubric)))
 
     def identity(self) -> Identity:
         """See `Judge.identity`."""
@@ -60,15 +69,18 @@ class EndpointJudge:
     def form(self, rubric: Rubric) -> str:
         """See `Judge.form`."""
         words = [
-            request(replace(_PING, kind=kind, answers=("4", "4")[: 1 + kind.compares]), rubric).messages
+            self._request(replace(_PING, kind=kind, answers=("4", "4")[: 1 + kind.compares]), rubric).messages
             for kind in (Kind.POINT, Kind.PAIR)
         ]
         return digest([PROTOCOL, rubric.digest, [[dict(turn) for turn in turns] for turns in words]])
 
-    def ask(self, questions: Sequence[Question], rubric: Rubric, store: Store, progress: Progress) -> list[Judgement]:
+    def ask(
+        self, questions: Sequence[Question], rubric: Rubric, store: Store, progress: Progress, *, suite: str = ""
+    ) -> list[Judgement]:
         """See `Judge.ask`. Replies of another served model, or older than 30 days, are asked for again."""
         self.prepare(rubric)
-        asked = [request(question, rubric) for question in questions]
+        self.budget.purse.suite = suite
+        asked = [self._request(question, rubric) for question in questions]
         keys = [self._key_of(question, each) for question, each in zip(questions, asked, strict=True)]
         known = store.get_many(keys)
         found: dict[int, Judgement] = {}
@@ -83,10 +95,16 @@ class EndpointJudge:
                 store.put_many({keys[index]: _kept(judgement, content)})
             progress(len(found), len(questions))
 
-        wanted = [(index, questions[index], asked[index]) for index in range(len(asked)) if index not in found]
+        first = {key: index for index, key in reversed([*enumerate(keys)])}  # equal questions are sent once
+        wanted = [(index, questions[index], asked[index]) for index in first.values() if index not in found]
         if wanted:
-            asyncio.run(self._ask_all(wanted, settled))
-        return [found[index] for index in range(len(questions))]
+            asyncio.run(self._ask_all(sorted(wanted, key=lambda each: each[0]), settled))
+        progress(len(questions), len(questions))
+        twins = ((index, question, found[first[keys[index]]]) for index, question in enumerate(questions))
+        return [_as_answer_to(question, made, again=first[keys[index]] != index) for index, question, made in twins]
+
+    def _request(self, question: Question, rubric: Rubric) -> Request:
+        return request(question, rubric, reasons=self._reasons)
 
     async def _ask_all(
         self, wanted: Sequence[tuple[int, Question, Request]], settled: Callable[[int, Judgement, str], None]
@@ -297,6 +315,14 @@ def _added(made: Judgement, tally: _Tally, done: Completion | None) -> Judgement
         reply_tokens=made.reply_tokens + (done.reply_tokens if done else 0),
         money=money,
     )
+
+
+def _as_answer_to(question: Question, made: Judgement, *, again: bool) -> Judgement:
+    """`made` on an equal question, as the judgement on this one; it costs nothing when that was another one."""
+    if not again:
+        return made
+    money = None if made.money is None else 0.0
+    return replace(made, item=question.item, kind=question.kind, first=question.first, calls=0, money=money)
 
 
 def _kept(judgement: Judgement, content: str) -> Json:

@@ -51,6 +51,10 @@ class Instrument:
         tokens: read and written, of all questions.
         money: by the price table; None without prices.
         orders: rows whose answer seems to give orders to the judge.
+        voted: rows whose grades are the medians of several votes.
+        second: name of the second judge; empty without one.
+        second_served: every name that its endpoint gave itself.
+        referred: questions that it was asked, planted ones aside.
         objections: why it may not decide; empty when it may.
     """
 
@@ -77,12 +81,16 @@ class Instrument:
     tokens: int
     money: float | None
     orders: tuple[str, ...]
+    voted: int
+    second: str
+    second_served: tuple[str, ...]
+    referred: int
     objections: tuple[str, ...]
 
     def spec(self) -> dict[str, Json]:
         """As one entry of `judge` in run.json."""
-        lists = {"served": [*self.served], "orders": [*self.orders], "objections": [*self.objections]}
-        return {**asdict(self), **lists}
+        values = asdict(self)
+        return {name: [*value] if isinstance(value, tuple) else value for name, value in values.items()}
 
     def faults(self, metric: str) -> tuple[str, ...]:
         """Why no verdict on `metric` can be believed, whatever the grades say; empty when none stands against it."""
@@ -93,8 +101,9 @@ class Instrument:
             yield f"{self.fooled} of {self.canaries} planted bad answers got a good grade: it takes orders from answers"
         if self.base.asked and not self.canaries:
             yield "it graded none of the planted bad answers"
-        if len(self.served) > 1:
-            yield f"it changed while it judged ({', '.join(self.served)}); repeat the run, older replies are dropped"
+        for served in (self.served, self.second_served):
+            if len(served) > 1:
+                yield f"it changed while it judged ({', '.join(served)}); repeat the run, older replies are dropped"
         yield from self._unanswered(metric)
         if metric == PREFERENCE and self.flips > MOST_FLIPPED * self.pairs:
             share = f"; the first answer won {self.first} of {self.decisive} games" if self.decisive else ""
@@ -129,7 +138,7 @@ def examine(base: SuiteResult, candidate: SuiteResult | None) -> Instrument:
     money = [each.money for each in judgements if each.money is not None]
     return Instrument(
         judge=ours.judge,
-        served=tuple(sorted({each.served for each in judgements if each.served})),
+        served=_served(judgements, second=False),
         kappa=agreement.kappa if agreement else None,
         low=agreement.low if agreement else None,
         high=agreement.high if agreement else None,
@@ -151,6 +160,10 @@ def examine(base: SuiteResult, candidate: SuiteResult | None) -> Instrument:
         tokens=sum(each.prompt_tokens + each.reply_tokens for each in judgements),
         money=sum(money) if money else None,
         orders=ours.orders,
+        voted=len({each.item for each in ours.judgements if each.kind is Kind.VOTE}),
+        second=ours.second.judge if ours.second else "",
+        second_served=_served(judgements, second=True),
+        referred=sum(each.second and each.kind not in _PLANTED for each in judgements),
         objections=tuple(dict.fromkeys(text for sitting in sittings for text in sitting.objections)),
     )
 
@@ -194,9 +207,16 @@ def _sitting(result: SuiteResult) -> Sitting:
     return found
 
 
+def _served(judgements: Sequence[Judgement], *, second: bool) -> tuple[str, ...]:
+    return tuple(sorted({each.served for each in judgements if each.served and each.second is second}))
+
+
 def _arm(judgements: Sequence[Judgement], kind: Kind) -> Arm:
+    """Questions of one kind; an answer that lacks a vote lacks its grades, and counts once."""
     asked = [each for each in judgements if each.kind is kind]
-    causes = Counter(each.status.value for each in asked if each.status is not Status.OK)
+    voted = [each for each in judgements if each.kind is Kind.VOTE and kind is Kind.POINT]
+    unvoted = {each.item: each.status.value for each in voted if each.status is not Status.OK}
+    causes = Counter([*(each.status.value for each in asked if each.status is not Status.OK), *unvoted.values()])
     return Arm(len(asked), causes.total(), dict(sorted(causes.items())))
 
 

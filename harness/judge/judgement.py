@@ -18,11 +18,13 @@ Progress = Callable[[int, int], None]
 class Kind(StrEnum):
     """What a question is for.
 
-    POINT grades one answer. PAIR compares two. REPEAT is a POINT asked a second time, to see whether the judge agrees
-    with itself. CANARY is a POINT and CANARY_PAIR a PAIR with a worthless answer that gives orders to the judge.
+    POINT grades one answer. VOTE is a POINT asked again because its grades lie on both sides of the mark. PAIR compares
+    two. REPEAT is a POINT asked a second time, to see whether the judge agrees with itself. CANARY is a POINT and
+    CANARY_PAIR a PAIR with a worthless answer that gives orders to the judge.
     """
 
     POINT = "point"
+    VOTE = "vote"
     PAIR = "pair"
     REPEAT = "repeat"
     CANARY = "canary"
@@ -87,6 +89,7 @@ class Judgement:
         calls: requests sent now, retries included; 0 when the store knew the reply.
         prompt_tokens, reply_tokens: of this question, as the endpoint counts them.
         money: what those calls cost by the price table; None when there is no price.
+        second: whether the second judge said it.
     """
 
     item: str
@@ -101,6 +104,7 @@ class Judgement:
     prompt_tokens: int = 0
     reply_tokens: int = 0
     money: float | None = None
+    second: bool = False
 
     def spec(self) -> dict[str, Json]:
         """As one line of evidence."""
@@ -154,8 +158,17 @@ class Judge(Protocol):
     def form(self, rubric: Rubric) -> str:
         """Hash of every word that it is asked with."""
 
-    def ask(self, questions: Sequence[Question], rubric: Rubric, store: Store, progress: Progress) -> list[Judgement]:
+    def ask(
+        self, questions: Sequence[Question], rubric: Rubric, store: Store, progress: Progress, *, suite: str = ""
+    ) -> list[Judgement]:
         """One judgement for each question, in order; every OK reply is in the store as soon as it came.
+
+        Args:
+            questions: sent in this order, some at a time.
+            rubric: what counts.
+            store: where replies are kept.
+            progress: told after each.
+            suite: whose budget it is paid from; empty for work outside of suites.
 
         Raises:
             JudgeProblem: the judge cannot be asked any longer.

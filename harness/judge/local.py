@@ -28,13 +28,16 @@ _EMBEDDED = "embedded"
 _BRIEF_TOKENS, _FULL_TOKENS = 48, 400
 _REASON_CHARACTERS = 80
 _GRADE = "Grade the answer from 1 to 5 against the reference. Reply in JSON with reason and score."
+_GRADE_ALONE = "Grade the answer from 1 to 5 against the reference. Reply in JSON with score."
 _COMPARE = "Which answer is better? Reply in JSON with the key winner: A, B or tie."
 
 
 class LocalJudge:
     """Asks a model of its own, beside the one under test. Implements `Judge`."""
 
-    def __init__(self, name: str, path: str, *, device: str = "auto", backend: "Backend | None" = None) -> None:
+    def __init__(
+        self, name: str, path: str, *, device: str = "auto", backend: "Backend | None" = None, reasons: bool = True
+    ) -> None:
         """Choose the model.
 
         Args:
@@ -42,12 +45,13 @@ class LocalJudge:
             path: `embedded`, a folder, or a Hub id with optional @revision.
             device: a torch device, or `auto`.
             backend: computes its answers; by default transformers, made on first use.
+            reasons: whether verdicts give reasons.
         """
         base, _, revision = path.partition("@")
         self.name = name
         self._ref = ModelRef(name="judge", base=base, revision=revision or None, dtype="auto")
         self._brief = path == _EMBEDDED
-        self._device, self._made = device, backend
+        self._device, self._made, self._reasons = device, backend, reasons
 
     def prepare(self, rubric: Rubric) -> None:  # noqa: ARG002  # the protocol's signature
         """See `Judge.prepare`: reads the model's files, loads nothing."""
@@ -71,10 +75,18 @@ class LocalJudge:
         ]
         return digest([PROTOCOL, rubric.digest, asked])
 
-    def ask(self, questions: Sequence[Question], rubric: Rubric, store: Store, progress: Progress) -> list[Judgement]:
+    def ask(
+        self,
+        questions: Sequence[Question],
+        rubric: Rubric,
+        store: Store,
+        progress: Progress,
+        *,
+        suite: str = "",  # noqa: ARG002  # it costs no money
+    ) -> list[Judgement]:
         """See `Judge.ask`. A grammar leaves nothing to ask again; a verdict that is cut is TRUNCATED."""
         ref, backend = self._identified(), self._backend()
-        engine = Engine(backend, store, progress=lambda _model, _suite, done, total: progress(done, total))
+        engine = Engine(backend, store, progress=lambda _model, _suite, done, total, _tokens=0: progress(done, total))
         asked = [self._requests(question, rubric) for question in questions]
         flat = [each for several in asked for each in several]
         replies: list[Generation] = [None] * len(flat)  # type: ignore[list-item]  # each is filled below, or answer() raises
@@ -102,14 +114,17 @@ class LocalJudge:
     def _requests(self, question: Question, rubric: Rubric) -> list[Request]:
         """One for a comparison, and one for all dimensions, or for each where the form is brief."""
         if not self._brief:
-            made = request(question, rubric, echo=False)
-            made.schema["properties"]["reasons"]["maxLength"] = 4 * _REASON_CHARACTERS
+            made = request(question, rubric, echo=False, reasons=self._reasons)
+            if self._reasons:
+                made.schema["properties"]["reasons"]["maxLength"] = 4 * _REASON_CHARACTERS
             return [made]
         if question.kind.compares:
             return [_brief(_COMPARE, _block(question, ("Answer A", "Answer B")), {"winner": {"enum": list(WINNERS)}})]
-        grade = {"reason": {"type": "string", "maxLength": _REASON_CHARACTERS}, "score": {"enum": list(LEVELS)}}
+        reason = {"reason": {"type": "string", "maxLength": _REASON_CHARACTERS}} if self._reasons else {}
+        grade = {**reason, "score": {"enum": list(LEVELS)}}
+        asks = _GRADE if self._reasons else _GRADE_ALONE
         block = _block(question, ("Answer",))
-        return [_brief(_GRADE, f"Criterion: {name}\n{block}", grade, name) for name in rubric.names]
+        return [_brief(asks, f"Criterion: {name}\n{block}", grade, name) for name in rubric.names]
 
     def _judgement(
         self, question: Question, rubric: Rubric, parts: Sequence[tuple[Request, Generation]], *, calls: int
@@ -184,7 +199,7 @@ def _brief_reading(text: str, asked: Request) -> Reading:
         score = value["score"]
         if type(score) is not int or score not in LEVELS:
             return Reading(Status.RANGE, "score must be a whole number from 1 to 5")
-        return Reading(Status.OK, str(value["reason"]), scores={asked.dimensions[0]: score})
+        return Reading(Status.OK, str(value.get("reason", "")), scores={asked.dimensions[0]: score})
     if value["winner"] not in WINNERS:
         return Reading(Status.RANGE, "winner must be A, B or tie")
     return Reading(Status.OK, "", winner=str(value["winner"]))

@@ -6,10 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.judge.asking import refers
+from harness.judge.judgement import Kind
 from harness.judge.scoring import Heard, row_scores
+from harness.judge.screen import gives_orders
 from harness.judge.sitting import Sitting
 from harness.runs import JUDGEMENTS, record_name, sha256
-from harness.types import SuiteResult
+from harness.types import Row, SuiteResult
 
 __all__ = ["file_faults", "grade_faults", "with_judgements"]
 
@@ -65,9 +68,22 @@ def grade_faults(plan: Mapping[str, Any], run: Mapping[str, Any], results: Resul
 
 
 def _follow(result: SuiteResult, base: SuiteResult | None, sitting: Sitting, spec: Mapping[str, Any]) -> bool:
-    heard = Heard.by_item(sitting.judgements)
-    others = {row.id: row for row in base.rows} if base else {}
+    """Whether the scores follow, and whether the judgements are those of the judge whom each answer was for."""
+    heard, others = Heard.by_item(sitting.judgements), {row.id: row for row in base.rows} if base else {}
+    votes = 1 if sitting.weights else spec["votes"]
+    if (sitting.second.judge if sitting.second else None) != spec["second"]:
+        return False
+    if sitting.orders != tuple(row.id for row in result.rows if gives_orders(row.output)):
+        return False
     return all(
-        row.scores == row_scores(row, others.get(row.id), sitting.dimensions, heard, pairwise=spec["pairwise"])
-        for row in result.rows
+        row.scores
+        == row_scores(row, others.get(row.id), sitting.dimensions, own, pairwise=spec["pairwise"], votes=votes)
+        and _by_whom(row, others.get(row.id), own, asked=spec["second"] is not None)
+        for row, own in ((row, heard.get(row.id, Heard())) for row in result.rows)
     )
+
+
+def _by_whom(row: Row, base: Row | None, heard: Heard, *, asked: bool) -> bool:
+    """Whether the second judge said what was referred to it, where one was asked for, and nothing else."""
+    said = ((Kind.POINT, [heard.point] if heard.point else []), (Kind.PAIR, heard.pair), (Kind.VOTE, heard.votes))
+    return all(each.second is (asked and refers(kind, row, base)) for kind, some in said for each in some)

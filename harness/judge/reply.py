@@ -39,7 +39,7 @@ def read_reply(text: str, asked: Request) -> Reading:
     for key, expected in (("id", asked.item), ("nonce", asked.nonce)):
         if key in wanted and value[key] != expected:
             return Reading(Status.GARBAGE, f"{key} is not repeated as it was given")
-    reasons = value["reasons"]
+    reasons = value["reasons"] if "reasons" in wanted else ""
     if not isinstance(reasons, str):
         return Reading(Status.GARBAGE, "reasons is not a text")
     return _grades(value["scores"], reasons, asked) if asked.dimensions else _winner(value["winner"], reasons)

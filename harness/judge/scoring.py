@@ -1,38 +1,53 @@
 """From judgements to the scores of a row. The run and `verify` both come through here."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import median_low
 
 from harness.judge.judgement import Judgement, Kind, Status
 from harness.judge.rubric import as_rate
 from harness.judge.screen import degenerate
 from harness.types import Example, FinishReason, Row, Score
 
-__all__ = ["HEADLINE", "PREFERENCE", "Heard", "chosen", "metric_names", "reference_text", "row_scores", "unsent"]
+__all__ = [
+    "HEADLINE",
+    "MARK",
+    "PREFERENCE",
+    "Heard",
+    "chosen",
+    "metric_names",
+    "reference_text",
+    "row_scores",
+    "straddles",
+    "unsent",
+]
 
 HEADLINE, PREFERENCE = "judge", "preference"
+MARK = 4
+"""A grade from here up calls an answer good."""
 _SAME, _SPLIT = "same_answer", "order_decides"
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a judge said of one row: its grades, and the two comparisons with the base's answer, if there were any."""
+    """What a judge said of one row: its grades, further votes on them, and the comparisons with the base's answer."""
 
     point: Judgement | None = None
     pair: tuple[Judgement, ...] = ()
+    votes: tuple[Judgement, ...] = ()
 
     @classmethod
     def by_item(cls, judgements: Iterable[Judgement]) -> dict[str, "Heard"]:
         """All that bears on a row's scores, by the row's id."""
-        points: dict[str, Judgement] = {}
-        pairs: dict[str, list[Judgement]] = {}
+        found: dict[str, dict[Kind, tuple[Judgement, ...]]] = {}
         for each in judgements:
-            if each.kind is Kind.POINT:
-                points[each.item] = each
-            elif each.kind is Kind.PAIR:
-                pairs.setdefault(each.item, []).append(each)
-        return {item: cls(points.get(item), tuple(pairs.get(item, ()))) for item in {*points, *pairs}}
+            own = found.setdefault(each.item, {})
+            own[each.kind] = (*own.get(each.kind, ()), each)
+        return {
+            item: cls(next(iter(own.get(Kind.POINT, ())), None), own.get(Kind.PAIR, ()), own.get(Kind.VOTE, ()))
+            for item, own in found.items()
+        }
 
 
 def metric_of(dimension: str) -> str:
@@ -58,16 +73,28 @@ def unsent(output: str, reference: str, finish_reason: FinishReason) -> str:
     return f"degenerate:{why}" if why else ""
 
 
-def grades(row: Row, dimensions: Sequence[str], heard: Heard) -> tuple[Score, ...]:
-    """The scores that one answer gets by itself: the mean of its grades first, then each; 1 to 5 are 0 to 1."""
+def straddles(point: Judgement) -> bool:
+    """Whether the grades of an answer lie on both sides of the mark, so that further votes are worth their price."""
+    good = {grade >= MARK for grade in point.scores.values()}
+    return point.kind is Kind.POINT and point.status is Status.OK and not point.second and len(good) > 1
+
+
+def grades(row: Row, dimensions: Sequence[str], heard: Heard, votes: int) -> tuple[Score, ...]:
+    """The scores that one answer gets by itself: the mean of its grades first, then each; 1 to 5 are 0 to 1.
+
+    Where the grades lie on both sides of the mark each is the median of all `votes`: a row stays one row.
+    """
     names = (HEADLINE, *map(metric_of, dimensions))
     if why := unsent(row.output, row.target, row.finish_reason):
         return tuple(Score(name, 0.0, "1", why) for name in names)
     point = heard.point
-    if point is None or point.status is not Status.OK:
-        reason = f"judge_{point.status.value}" if point else "judge_not_asked"
-        return tuple(Score(name, None, "", reason) for name in names)
-    marks = [point.scores[name] for name in dimensions]
+    wanted = votes if point is not None and straddles(point) else 1
+    asked = [*([point] if point else []), *heard.votes]
+    if missing := next((each.status.value for each in asked if each.status is not Status.OK), ""):
+        return tuple(Score(name, None, "", f"judge_{missing}") for name in names)
+    if point is None or len(asked) != wanted:
+        return tuple(Score(name, None, "", "judge_not_asked") for name in names)
+    marks = [median_low(each.scores[name] for each in asked) for name in dimensions]
     mean = sum(map(as_rate, marks)) / len(marks)
     return (
         Score(HEADLINE, mean, point.reasons),
@@ -112,8 +139,7 @@ def chosen(pair: Judgement) -> str:
 
 
 def row_scores(
-    row: Row, base: Row | None, dimensions: Sequence[str], heard: Mapping[str, Heard], *, pairwise: bool
+    row: Row, base: Row | None, dimensions: Sequence[str], heard: Heard, *, pairwise: bool, votes: int
 ) -> tuple[Score, ...]:
     """Every score of a row, in the order of `metric_names`."""
-    own = heard.get(row.id, Heard())
-    return (*grades(row, dimensions, own), *((preference(row, base, own),) if pairwise else ()))
+    return (*grades(row, dimensions, heard, votes), *((preference(row, base, heard),) if pairwise else ()))

@@ -18,6 +18,8 @@ def judge_line(entry: Mapping[str, Any]) -> str:
         worth = f"kappa {entry['kappa']:.2f} [{entry['low']:.2f}, {entry['high']:.2f}]"
     counts = "decides" if not entry["objections"] else f"advisory: {'; '.join(entry['objections'])}"
     flips = f", order decided {entry['flips']} of {entry['pairs']} comparisons" if entry["pairs"] else ""
+    flips += f", {entry['voted']} answers voted on" if entry["voted"] else ""
+    flips += f", {entry['referred']} questions for {entry['second']}" if entry["second"] else ""
     cost = f"{entry['calls']:,} calls, {entry['cached']:,} from the store, {entry['tokens']:,} tokens"
     money = "" if entry["money"] is None else f", {entry['money']:.4f} spent"
     return f"judge of {entry['suite']} on {entry['model']}: {entry['judge']}, {worth}{flips}; {cost}{money}; {counts}"

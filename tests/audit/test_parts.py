@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from harness.audit.rows import Row, read_rows
 from harness.audit.side import Side
 from harness.audit.signatures import bands as bands_of
 from harness.audit.signatures import clusters, jaccard, pairs, signatures
+from harness.audit.templates import parity
 from harness.audit.texts import Vocabulary, WordRuns, normalised, shingles
 from harness.chat import load_tokenizer, render
 from harness.errors import UsageProblem
@@ -230,3 +232,26 @@ def test_another_schema_is_another_audit(tmp_path, base):
         (tmp_path / "schema.json").write_text(json.dumps({"type": kind, "required": ["title"]}))
         digests.add(audit(Request(data, schema=tmp_path / "schema.json", model=str(base))).digest)
     assert len(digests) == 2
+
+
+@dataclass(frozen=True)
+class Louder:
+    """Asks otherwise than training does, with the same system turn."""
+
+    system: str
+
+    def messages(self, example):
+        """The question in capital letters."""
+        return [{"role": "system", "content": self.system}, {"role": "user", "content": example.input.upper()}]
+
+
+def test_a_suite_that_asks_otherwise_is_told(suites, base):
+    """With the same system turn the same question must be the same tokens, or what is measured was not trained."""
+    tokenizer, (held, *_) = load_tokenizer(base), held_out(suites / "test_fields.py")
+    rows = [Row(1, ({"role": "user", "content": "Where is it?"},), "{}", {})]
+    alike, found = parity(rows, [held], tokenizer, system=SYSTEM)
+    assert (alike.suites, found) == ((held.name,), [])
+    louder = replace(held, suite=replace(held.suite, render=Louder(SYSTEM)))
+    _, (finding,) = parity(rows, [louder], tokenizer, system=SYSTEM)
+    assert (finding.kind, finding.rows) == ("template", (1,))
+    assert f"{held.name} renders another prompt for the same question" in finding.message

@@ -14,8 +14,8 @@ from harness.backends.endpoint import EndpointBackend, split_reference
 from harness.errors import NotMeasured, UsageProblem
 from harness.types import FinishReason, ModelRef, Sampling
 from harness.verify import verify
+from reports.health import health
 from reports.load import load
-from reports.sections import health
 from tests.playground import make_model, make_suite, run_gate
 
 pytest_plugins = "pytester"
@@ -23,7 +23,7 @@ pytest_plugins = "pytester"
 CONFTEST = """
 import harness.options
 from reports.load import load
-from reports.sections import health
+from reports.health import health
 from tests.playground import FakeBackend
 harness.options._near_backend = lambda options: FakeBackend()
 pytest_plugins = ["harness.plugin"]

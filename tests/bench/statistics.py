@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from functools import cache
 from math import sqrt
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtrit
@@ -30,7 +29,8 @@ from harness.stats import (
     wilson,
 )
 from harness.types import Outcome
-from tests.bench import peers
+from tests.bench import chances, peers
+from tests.bench.table import Table
 
 REPETITIONS = 20_000
 SIZES = (20, 50, 100, 300, 1000)
@@ -42,50 +42,22 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "statistics.md"
 START, END = "<!-- bench-stats -->", "<!-- /bench-stats -->"
 
 
-class Table(NamedTuple):
-    """One table: the first column named `ours` must not exceed `most` (or fall below `least`)."""
-
-    title: str
-    said: str
-    head: tuple[str, ...]
-    rows: list[tuple[object, ...]]
-    ours: int
-    most: float = 1.0
-    least: float = 0.0
-
-    @property
-    def faults(self) -> list[str]:
-        """Figures of ours that break the promise."""
-        bad = [row for row in self.rows if not self.least <= row[self.ours] <= self.most]
-        return [f"{self.title}: {row}" for row in bad]
-
-    def markdown(self) -> str:
-        """As Markdown."""
-        lines = [
-            f"**{self.title}.** {self.said}",
-            "",
-            "| " + " | ".join(self.head) + " |",
-            "|---" * len(self.head) + "|",
-        ]
-        lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in self.rows]
-        return "\n".join(lines)
-
-
-def _cell(cell):
-    return f"{100 * cell:.1f} %" if isinstance(cell, float) else str(cell)
-
-
 @cache
 def outcome(gate, b, c, n):
     """What the product's gate says of a table."""
     return gate.outcome(Finding(tango(b, c, n, gate.confidence), b, c))
 
 
-def passed(gate, b, c, n):
+def passed(gate, b, c, n, what=Outcome.PASS):
     """Where the gate passes, for arrays of tables."""
     tables, where = np.unique(np.stack([b, c]), axis=1, return_inverse=True)
-    told = np.array([outcome(gate, int(x), int(y), n) is Outcome.PASS for x, y in tables.T])
+    told = np.array([outcome(gate, int(x), int(y), n) is what for x, y in tables.T])
     return told[where.reshape(-1)]
+
+
+def failed(gate, b, c, n):
+    """Where the gate fails, likewise."""
+    return passed(gate, b, c, n, Outcome.FAIL)
 
 
 def share(gate, n, discordance, difference, what=Outcome.PASS):
@@ -364,9 +336,20 @@ def recommended() -> Table:
     )
 
 
+def looks() -> Table:
+    """See `chances.two_looks`."""
+    return chances.two_looks(passed, failed, REPETITIONS, TOLERANCE)
+
+
+def attempts() -> Table:
+    """See `chances.candidates`."""
+    return chances.candidates(passed, REPETITIONS, TOLERANCE)
+
+
 def tables() -> Iterator[Table]:
     """All of them."""
-    for make in (drops, gains, rates, clusters, configurations, peeking, early, itself, recommended):
+    makers = (drops, gains, rates, clusters, configurations, peeking, early, looks, attempts, itself, recommended)
+    for make in makers:
         yield make()
 
 

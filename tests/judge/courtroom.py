@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import httpcore2  # noqa: F401  # pytester forgets what is first imported in its runs; its errors must stay the same classes
 import pytest
 
-from harness.judge import COMPLETE, CORRECT, JudgeSettings, Rubric, make_judge
+from harness.judge import COMPLETE, CORRECT, Caps, JudgeSettings, Rubric, make_judge
 from harness.judge.calibration import Calibration, fingerprint, keep
 from harness.judge.rubric import LEVELS
 from harness.store import Store
@@ -104,9 +105,9 @@ def write_labels(path: Path, grade: Callable[[int], Mapping[str, int]], count: i
     return path
 
 
-def calibrated(root: Path, server: FakeJudge) -> None:
+def calibrated(root: Path, server: FakeJudge, *, reasons: bool = True) -> None:
     """Keep a flawless calibration of the endpoint in the store of the repository, as if it had been measured."""
-    judge = make_judge(JudgeSettings(server.asked, calls=1))
+    judge = make_judge(JudgeSettings(server.asked, calls=Caps(1), reasons=reasons))
     judge.prepare(RUBRIC)
     pairs = tuple(((level, level),) * len(RUBRIC.names) for level in LEVELS) * 20
     flawless = Calibration(pairs, 0, 10, 10, judge.identity().served, "0" * 64, "rule", "2026-01-01T00:00:00+00:00")

@@ -132,7 +132,9 @@ def case_of(body: dict[str, Any]) -> dict[str, Any]:
 def verdict(body: dict[str, Any], *, score: int = 4, winner: str = "tie", **changes: Any) -> dict[str, Any]:
     """A valid verdict on what was asked; `changes` replace keys."""
     case = case_of(body)
-    said: dict[str, Any] = {"id": case["id"], "nonce": case["nonce"], "reasons": "Because."}
+    said: dict[str, Any] = {"id": case["id"], "nonce": case["nonce"]}
+    if '"reasons"' in body["messages"][0]["content"]:
+        said["reasons"] = "Because."
     if len(case["answers"]) == 2:
         said["winner"] = winner
     else:

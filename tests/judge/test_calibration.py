@@ -8,7 +8,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from harness import cli
 from harness.errors import BadExamples, BadSpec, NotMeasured
-from harness.judge import COMPLETE, CORRECT, JudgeSettings, Rubric, make_judge
+from harness.judge import COMPLETE, CORRECT, Caps, JudgeSettings, Rubric, make_judge
 from harness.judge.calibration import Calibration, fingerprint, keep, load
 from harness.judge.labels import calibrate, read_labels, rubric_of
 from harness.judge.words import as_text, write_json
@@ -107,7 +107,7 @@ def test_a_judge_is_calibrated_on_labels_and_repeats(tmp_path, store):
 
     labels = write_labels(tmp_path / "labels.jsonl", lambda i: {"correct": i % 5 + 1, "complete": i % 5 + 1})
     with fake_judge(script) as server:
-        judge = make_judge(JudgeSettings(server.asked, calls=500, concurrency=1))
+        judge = make_judge(JudgeSettings(server.asked, calls=Caps(500), concurrency=1))
         judge.prepare(RUBRIC)
         found = calibrate(judge, RUBRIC, labels, store, lambda _done, _total: None)
         assert len(server.bodies) == 1 + 100 + 10
@@ -130,7 +130,7 @@ def test_a_judge_that_leaves_answers_ungraded_is_not_calibrated(tmp_path, store)
 
     labels = write_labels(tmp_path / "labels.jsonl", lambda _i: {"correct": 3, "complete": 3})
     with fake_judge(script) as server:
-        judge = make_judge(JudgeSettings(server.asked, calls=500))
+        judge = make_judge(JudgeSettings(server.asked, calls=Caps(500)))
         judge.prepare(RUBRIC)
         with pytest.raises(NotMeasured, match="3 of 100 labelled answers got no grade"):
             calibrate(judge, RUBRIC, labels, store, lambda _done, _total: None)
@@ -196,6 +196,9 @@ def test_the_command_calibrates_and_says_what_came_out(tmp_path, capsys):
         assert (code, len(server.bodies)) == (0, 50 + 1 + 110 - 49)
         assert "quadratic kappa 1.00 [1.00, 1.00]" in said.out
         assert "labels by rule" in said.out
+        code, said = calibrate_judge(capsys, *given, 200, "--no-reasons")
+        assert (code, len(server.bodies)) == (0, 222 + 1)  # no reply with reasons answers a question without
+        assert not any('"reasons"' in json.dumps(body) for body in server.bodies[112:])
         status[0] = 401
         code, said = calibrate_judge(capsys, *given, 200)
         assert (code, "refuses the key" in said.err) == (11, True)

@@ -1,5 +1,6 @@
 """The judge's endpoint, against a real server that does everything wrong that endpoints do."""
 
+import asyncio
 import itertools
 import json
 import time
@@ -9,8 +10,9 @@ import pytest
 
 from harness.errors import BudgetSpent, JudgeProblem
 from harness.judge import COMPLETE, CORRECT, Kind, Question, Rubric, Status
+from harness.judge._transport import TryAgain, Wire
 from harness.judge.asked import read_address
-from harness.judge.budget import Budget, Price
+from harness.judge.budget import Budget, Caps, Price, Purse
 from harness.judge.endpoint import EndpointJudge, Limits
 from harness.store import Store
 from tests.judge.fake_judge import Reply, case_of, completion, fake_judge, verdict
@@ -28,7 +30,7 @@ def questions(count, *, kind=Kind.POINT, answer="An answer."):
 
 def judge_of(server, *, limits=QUICK, calls=100_000, money=None, price=None, key=KEY):
     """The endpoint's judge; by default with as good as no budget."""
-    return EndpointJudge(read_address(server.asked), key, Budget(calls=calls, money=money, price=price), limits)
+    return EndpointJudge(read_address(server.asked), key, Budget(Purse(Caps(calls), Caps(money)), price), limits)
 
 
 @pytest.fixture
@@ -102,7 +104,7 @@ def test_a_hopeless_endpoint_is_found_out_by_one_request(status, said):
 
 def test_nobody_there_is_one_line():
     """A port that nobody listens on."""
-    judge = EndpointJudge(read_address("http://127.0.0.1:9/v1#m"), "", Budget(calls=10), QUICK)
+    judge = EndpointJudge(read_address("http://127.0.0.1:9/v1#m"), "", Budget(Purse(Caps(10), Caps())), QUICK)
     with pytest.raises(JudgeProblem, match="no connection"):
         judge.prepare(RUBRIC)
     assert judge.budget.calls == 3
@@ -171,6 +173,30 @@ def test_concurrency_stays_within_its_bound_and_falls_under_load(store):
     with fake_judge(after_ping(overloaded)) as server:
         made = ask(judge_of(server, limits=Limits(concurrency=6, first_wait_s=0.01)), store, questions(30))
         assert {each.status for each in made} == {Status.OK}
+
+
+def test_calls_that_come_after_an_overload_are_fewer_at_a_time():
+    """Eight at once are refused; what follows starts with one at a time, and works its way up."""
+    wire, busy, at_once, failed = Wire(Limits(concurrency=8, first_wait_s=0.0)), [0], [], set()
+
+    async def call(number):
+        async def attempt():
+            busy[0] += 1
+            await asyncio.sleep(0.002)
+            busy[0] -= 1
+            if number < 8 and number not in failed:
+                failed.add(number)
+                raise TryAgain("too many requests")
+            at_once.append(busy[0] + 1)
+
+        await wire.call(str(number), attempt)
+
+    async def everything():
+        await asyncio.gather(*map(call, range(32)))
+
+    asyncio.run(everything())
+    assert (len(failed), len(at_once)) == (8, 32)
+    assert max(at_once[8:]) < 8
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,21 @@ def test_another_model_is_told_the_whole_protocol(store):
 
 
 @pytest.mark.parametrize(
+    ("path", "text"),
+    [("embedded", '{"score": 4}'), ("x", '{"scores": {"correct": 4, "complete": 4}}')],
+)
+def test_a_second_judge_gives_grades_and_no_reasons(store, path, text):
+    """Neither words nor grammar ask for any, and it is another judge than with reasons: calibrations are not shared."""
+    backend = Says(text)
+    judge = LocalJudge(path, path, backend=backend, reasons=False)
+    (made,) = ask(judge, store, POINT)
+    assert (made.status, dict(made.scores), made.reasons.strip()) == (Status.OK, {"correct": 4, "complete": 4}, "")
+    assert not any(key in schema["properties"] for schema in backend.schemas for key in ("reason", "reasons"))
+    assert not any("reason" in prompt for prompt in backend.prompts)
+    assert judge.form(RUBRIC) != LocalJudge(path, path, backend=backend).form(RUBRIC)
+
+
+@pytest.mark.parametrize(
     ("text", "reason", "status"),
     [
         ('{"reason": "x", "score": 9}', FinishReason.STOP, Status.RANGE),

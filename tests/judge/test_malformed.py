@@ -29,6 +29,7 @@ NO_BODIES = [
     b'{"model": "", "choices": [{"message": {"content": "4"}, "finish_reason": "stop"}]}',
     b'{"model": "m", "choices": [{"message": {"content": 4}, "finish_reason": "stop"}]}',
     b'{"model": "m", "choices": [{"message": {"content": [{"type": "text"}]}, "finish_reason": "stop"}]}',
+    b'{"model": "m", "choices": [{"message": {"content": "4"}}, {"message": {"content": "5"}}]}',
     b'{"model": "m", "choices": {"0": {"message": {"content": "4"}}}}', b'{"error": {"message": "overloaded"}}',
 ]  # fmt: skip
 

@@ -49,6 +49,7 @@ def test_a_target_that_is_no_text_is_refused(metric, target):
 def test_token_f1_counts_words_as_squad_does(text, expected):
     """Articles, case and punctuation are nothing; a repeated word counts as often as the reference has it."""
     assert value(token_f1(), "The cat.", text) == pytest.approx(expected)
+    assert value(token_f1(), "cat cat", "cat cat") == 1.0
 
 
 def test_rouge_l_is_the_longest_common_subsequence():

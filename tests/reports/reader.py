@@ -1,5 +1,6 @@
 """Reads a page the way a browser's parser would, as far as the tests need it."""
 
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -56,3 +57,19 @@ class _Parser(HTMLParser):
 
     def handle_comment(self, data):
         self.outline.elements.append(("!--", (data,)))
+
+
+ANCHORS = (
+    *("verdict", "suites", "flips", "failures", "forgetting", "regression", "judge", "slices"),
+    *("health", "training", "statistics", "provenance", "reproduce", "warnings"),
+)
+"""The sections that every report has, in this order."""
+
+
+def sections(page: str) -> dict[str, str]:
+    """The words of each section of a page by its anchor, in order, tags removed."""
+    parts = re.split(r'<section id="([a-z]+)"', page.partition("<main>")[2].partition("</main>")[0])[1:]
+    return {
+        name: " ".join(re.sub(r"<[^>]+>", " ", body.partition(">")[2]).split())
+        for name, body in zip(parts[::2], parts[1::2], strict=True)
+    }

@@ -15,12 +15,7 @@ from harness.errors import Incomparable
 from harness.types import Score
 from reports.html import write_report
 from tests.reports.maker import demo
-from tests.reports.reader import Outline
-
-ANCHORS = (
-    *("verdict", "suites", "flips", "failures", "forgetting", "regression"),
-    *("health", "training", "statistics", "provenance", "reproduce", "warnings"),
-)
+from tests.reports.reader import ANCHORS, Outline, sections
 
 
 def page(tmp_path, made, **options):
@@ -39,8 +34,10 @@ def test_every_section_is_there_once(tmp_path, candidates):
     """With no, one and several candidates, each anchor exists once, ids are unique and every link leads somewhere."""
     made = demo(40)
     made.candidates = candidates
-    outline = Outline.of(page(tmp_path, made))
-    assert set(ANCHORS) <= set(outline.ids)
+    text = page(tmp_path, made)
+    outline = Outline.of(text)
+    assert tuple(sections(text)) == ANCHORS
+    assert all(len(words.split()) > 2 for words in sections(text).values()), "an empty section says why it is empty"
     assert len(outline.ids) == len(set(outline.ids))
     assert {link.removeprefix("#") for link in outline.links} <= set(outline.ids)
 
@@ -50,15 +47,16 @@ def test_the_page_is_well_formed(plain):
     assert Outline.of(plain).unbalanced == []
 
 
-def test_the_page_can_load_and_run_nothing(plain):
-    """The policy allows its own style sheet by hash and nothing else; no script, address or inline style."""
-    css = re.search(r"<style>(.*?)</style>", plain, re.DOTALL).group(1)
-    digest = b64encode(sha256(css.encode()).digest()).decode()
-    assert f"default-src &#39;none&#39;; style-src &#39;sha256-{digest}&#39;" in plain
+def test_the_page_can_load_nothing_and_run_nothing_but_its_own_script(plain):
+    """The policy allows its own style sheet and script by hash and nothing else; no address and no inline style."""
+    parts = [re.search(rf"<{tag}>(.*?)</{tag}>", plain, re.DOTALL).group(1) for tag in ("style", "script")]
+    css, script = (b64encode(sha256(part.encode()).digest()).decode() for part in parts)
+    rules = f"default-src &#39;none&#39;; style-src &#39;sha256-{css}&#39;; script-src &#39;sha256-{script}&#39;; "
+    assert rules + "connect-src &#39;none&#39;; base-uri &#39;none&#39;; form-action &#39;none&#39;" in plain
     outline = Outline.of(plain)
-    assert not {"script", "iframe", "object", "embed", "link", "base", "form", "img"} & {
-        tag for tag, _ in outline.elements
-    }
+    tags = [tag for tag, _ in outline.elements]
+    assert tags.count("script") == 1
+    assert not {"iframe", "object", "embed", "link", "base", "form", "img"} & set(tags)
     assert not {"style", "src", "onerror", "onclick"} & {name for _, names in outline.elements for name in names}
     assert not re.search(r"https?://|url\(|@import", plain)
 
@@ -121,14 +119,14 @@ def test_the_base_alone_has_a_page(tmp_path):
     text = page(tmp_path, made)
     assert "The base alone misses the bar" in text
     assert "wrong</span> in valid_json" in text
-    assert "Candidate" not in text
+    assert "Candidate" not in text.partition("<script>")[0]
 
 
 def test_nothing_prints_as_none(tmp_path):
     """Absent values are said in words."""
     made = demo(40)
     made.train_config = {"warmup": None, "modules": ["q", "v"], "replay": {"share": 0.1, "on": True}}
-    text = re.sub(r"<style>.*?</style>", "", page(tmp_path, made), flags=re.DOTALL)
+    text = re.sub(r"<(style|script)>.*?</\1>", "", page(tmp_path, made), flags=re.DOTALL)
     assert not re.search(r">\s*None\s*<|NaN|\bundefined\b", text)
     assert "<dt>replay.share</dt><dd>0.1</dd>" in text
 
@@ -160,7 +158,7 @@ def test_reporting_imports_neither_torch_nor_pytest(tmp_path):
 
 def test_templates_never_switch_escaping_off():
     """No template marks data as safe, and none is left out of escaping."""
-    for path in (Path(__file__).parents[2] / "reports").glob("*.j2"):
+    for path in (Path(__file__).parents[2] / "reports").rglob("*.j2"):
         assert not re.search(r"\|\s*safe|autoescape|Markup", path.read_text(encoding="utf-8")), path.name
 
 

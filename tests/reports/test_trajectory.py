@@ -14,7 +14,7 @@ from reports.html import write_report
 from reports.load import load
 from reports.page import build
 from tests.playground import finished_run, make_model, run_gate
-from tests.reports.reader import Outline
+from tests.reports.reader import ANCHORS, Outline, sections
 from tests.training import BASE, make_rows, make_suites, make_training, state
 
 pytest_plugins = "pytester"
@@ -49,7 +49,7 @@ def test_each_checkpoint_has_a_row_with_values_differences_and_bounds(followed):
     words = section(followed(*STATES))
     assert "base 0 0 100.0% 50.0% tuned@step-000010 10 1 100.0%" in words
     assert re.search(r"tuned@step-000030 30 3 92\.5% ▼ −7\.5 \(−10\.0 to −5\.6\) ✗ FAIL 93\.0% ▲ \+43\.0 \(", words)
-    assert re.search(r"tuned 40 4 87\.0% ▼ −13\.0 \(", words)
+    assert re.search(r"tuned best task 40 4 87\.0% ▼ −13\.0 \(", words)
 
 
 def test_the_finding_is_said_and_so_is_how_the_recommended_one_was_chosen(followed):
@@ -111,6 +111,56 @@ def test_the_task_is_drawn_above_what_must_not_be_forgotten(followed):
     assert [picture.count('fill="#f7e3d4"') for picture in pictures] == [0, 1]
     assert all("optimiser steps, 10 in an epoch" in picture for picture in pictures)
     assert len(re.findall("<svg", str(drawn.figure.narrow))) == 2
+
+
+def test_every_section_is_there_beside_the_trajectory(followed):
+    """The page of a trajectory has the sections of every report, in order, after its own."""
+    page = write_report(followed(*STATES)).read_text(encoding="utf-8")
+    assert tuple(name for name in sections(page) if name != "trajectory") == ANCHORS
+
+
+def test_the_loss_stands_below_on_the_same_steps(followed):
+    """The curve that the trainer left is drawn under the panels; without one a sentence says so."""
+    folder = followed(*STATES)
+    (drawn,) = build(load(folder), 5).trajectories
+    assert drawn.loss.caption == "The training loss goes from 1.6 to 0.182 over the same steps."
+    changed(folder, lambda run: run["models"][1]["training"].update(curve=[]))
+    assert "The training left no loss curve." in section(folder)
+
+
+def test_gain_is_set_against_forgetting_in_the_order_of_steps(followed):
+    """The line starts at the base; each spot is an epoch; the words say where most was gained, and for what."""
+    folder = followed(*STATES)
+    (drawn,) = build(load(folder), 5).trajectories
+    assert [row[0] for row in drawn.phase.twin.rows] == [*(f"tuned@step-0000{step}" for step in (10, 20, 30)), "tuned"]
+    assert drawn.phase.caption == "Most is gained after epoch 4: +44.0 points, for −13.0 of what was known."
+    changed(folder, lambda run: [gate.update(max_drop=None) for s in run["plan"]["suites"] for gate in s["gates"]])
+    assert "This needs both a task and a suite that only bounds drops." in section(folder)
+
+
+def changed(folder, change):
+    """Write run.json anew after `change`."""
+    file = folder / "run.json"
+    run = json.loads(file.read_text())
+    change(run)
+    file.write_text(json.dumps(run))
+
+
+def test_churn_is_counted_from_step_to_step(followed):
+    """At each step the examples that changed sides since the one before, and those that keep changing."""
+    folder = followed(state(right=300), state(right=380), state(right=320), state(right=390))
+    (drawn,) = build(load(folder), 5).trajectories
+    turns = [(each.fixed, each.broken) for each in drawn.churn if each.suite == "task"]
+    assert turns == [(100, 0), (80, 0), (0, 60), (70, 0)]
+    assert drawn.unstable["task", "exact_match"] == 60
+
+
+def test_marked_steps_are_named_in_the_table(followed):
+    """Recommended, best of the task, and the last that keeps its margins."""
+    (drawn,) = build(load(followed(*STATES)), 5).trajectories
+    assert drawn.notes["tuned@step-000020"] == ("recommended", "last that keeps its margins")
+    assert drawn.notes["tuned"] == ("best task",)
+    assert drawn.notes["tuned@step-000010"] == ()
 
 
 def test_checkpoints_are_no_candidates(followed):

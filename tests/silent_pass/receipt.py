@@ -232,6 +232,12 @@ WAYS = [
         11,
         f"observed {VERDICT}",
     ),
+    Way(
+        "the candidate is made an earlier one than it was",
+        said(lambda run: run["numbers"]["asks"].update(good=0)),
+        11,
+        "numbers: are not what the receipt says",
+    ),
     Way("a verdict's bound is edited", said(lambda run: run["verdicts"][0].update(low=0.9)), 11, f"low {VERDICT}"),
     Way("a verdict's count is edited", said(lambda run: run["verdicts"][0].update(n=9000)), 11, f"n {VERDICT}"),
     Way(

@@ -1,0 +1,155 @@
+"""A run that was measured elsewhere, held against a checkout: are these its suites, its gates and its adapter?
+
+`verify` shows that the verdicts follow from the records. This shows what they are verdicts about: that the suites and
+gates of the plan are those of the suite files here, rows and all, that their metrics score the recorded answers as the
+records say, and that the adapter is the folder here. Needs no model, because the layers of a suite are hashes of its
+own words and rows.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from harness.errors import HarnessError, UsageProblem
+from harness.fingerprint import adapter_digest, digest
+from harness.pins import read_pins
+from harness.plan import plan_suite
+from harness.rescoring import readable, score_faults
+from harness.runs import PLAN_FILE, RUN_FILE
+from harness.suite import Measurable
+from harness.suite_files import configured, read_suites
+
+__all__ = ["Checkout", "Held", "hold_against", "policy"]
+
+_ROWS, _GATES = ("full", "examples", "looks", "keep"), ("gates",)
+_SPEC = ("version", "metrics", "chance")
+_ELSEWHERE = ("data", "mmlu_dir", "mmlu_revision", "mmlu_fewshot", "judge_questions")
+"""Options of a run that put other rows into a suite than its file names."""
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """What lies here, and how far to follow the run.
+
+    Attributes:
+        suites: suite files or folders of them; when empty, suites are not held against anything.
+        adapters: adapter folders, likewise.
+        as_measured: take rows from where the run's options say (`--data`, `--mmlu-dir` ...). Else such a run is at
+            fault, because whoever wrote the run chose these rows, not the suite files.
+    """
+
+    suites: tuple[Path, ...] = ()
+    adapters: tuple[Path, ...] = ()
+    as_measured: bool = False
+
+
+def policy(plan: Document) -> str:
+    """SHA-256 of what the gates of a plan ask: each suite's name, version, metrics, layers and gates."""
+    kept = ("name", "version", "metrics", "chance", "fingerprint", "keep", "gates")
+    return digest([{key: suite.get(key) for key in kept} for suite in plan["suites"]])
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What came of it: a line for each thing that is not as it is here, and suites whose scores were not made again."""
+
+    faults: tuple[str, ...]
+    believed: tuple[str, ...] = ()
+
+
+def hold_against(run_dir: Path, here: Checkout) -> Held:
+    """Hold a run against what lies here; the run itself must verify first.
+
+    Raises:
+        UsageProblem: a suite file or an adapter folder cannot be read.
+    """
+    plan = json.loads((run_dir / PLAN_FILE).read_bytes())
+    run = json.loads((run_dir / RUN_FILE).read_bytes())
+    found: list[str] = []
+    suites = read_suites(here.suites) if here.suites else ()
+    if suites:
+        moved = [name for name in _ELSEWHERE if plan["options"][name]]
+        if moved and not here.as_measured:
+            options = ", ".join(f"--{name.replace('_', '-')}" for name in moved)
+            found.append(f"suites: the run took rows from {options}, not from the suite files; see --as-measured")
+        else:
+            found += _suite_faults(run_dir, plan, run, suites)
+    if here.adapters:
+        found += _adapter_faults(run, here.adapters)
+    return Held(tuple(found), tuple(suite.name for suite in suites if not readable(suite)))
+
+
+def _suite_faults(run_dir: Path, plan: Document, run: Document, suites: Sequence[Measurable]) -> Iterator[str]:
+    planned = {suite["name"]: suite for suite in plan["suites"]}
+    ours = {suite.name: suite for suite in suites}
+    for name in sorted(planned.keys() - ours.keys()):
+        yield f"suites: the run measured {name!r}, which is not among the suites here"
+    for name, suite in ours.items():
+        if name not in planned:
+            yield f"suites: {name!r} is here and the run did not measure it"
+            continue
+        try:
+            asked = plan_suite(_as_asked(suite, plan, planned[name]), plan["options"]["limit"])
+        except HarnessError as error:
+            yield f"suites: {name!r} cannot be read here: {error}"
+            continue
+        again: Document = json.loads(json.dumps(asked.spec()))
+        faults = list(_unequal(planned[name], again))
+        yield from faults
+        if not faults and readable(suite):
+            yield from score_faults(run_dir, run, asked.suite, asked.examples)
+
+
+def _as_asked(suite: Measurable, plan: Document, planned: Document) -> Measurable:
+    """The suite with the rows and the judge that the run's options chose; that judge is only named, never asked."""
+    suite = configured(suite, plan["options"])
+    sit: Callable[..., Measurable] | None = getattr(suite, "judged", None)
+    if sit is None or planned["judge"] is None:
+        return suite
+    asked = planned["judge"]["asked"]
+    judge = SimpleNamespace(name=asked) if asked else None
+    return sit(judge, questions=plan["options"]["judge_questions"])
+
+
+def _unequal(planned: Document, here: Document) -> Iterator[str]:
+    name = planned["name"]
+    for layer in dict.fromkeys([*planned["fingerprint"], *here["fingerprint"]]):
+        ours, theirs = here["fingerprint"].get(layer, "none"), planned["fingerprint"].get(layer, "none")
+        if ours != theirs:
+            yield f"suites: layer {layer!r} of {name!r} is {theirs[:12]} in the run and {ours[:12]} here"
+    for what, keys in (
+        ("rows", _ROWS),
+        ("gates", _GATES),
+        ("version, metrics or chance", _SPEC),
+        ("judge", ("judge",)),
+    ):
+        if any(planned[key] != here[key] for key in keys):
+            yield f"suites: {what} of {name!r} are not those of the suite here{_both(what, planned, here)}"
+
+
+def _both(what: str, planned: Document, here: Document) -> str:
+    if what != "gates":
+        return ""
+    ran, ours = (", ".join(gate["text"] for gate in suite["gates"]) or "none" for suite in (planned, here))
+    return f" (run: {ran}; here: {ours})"
+
+
+def _adapter_faults(run: Document, folders: Sequence[Path]) -> Iterator[str]:
+    deciding = {verdict["model"] for verdict in run["verdicts"] if not verdict["advisory"]}
+    base, *others = run["models"]
+    judged = {each["digests"].get("adapter"): each["name"] for each in others if each["name"] in deciding}
+    for folder in folders:
+        try:
+            ours, pins = adapter_digest(folder), read_pins(folder)
+        except (OSError, ValueError) as error:
+            raise UsageProblem(f"--adapter {folder}: cannot be read as a PEFT adapter ({error})") from error
+        if ours not in judged:
+            names = ", ".join(judged.values()) or "none"
+            yield f"adapter: {folder} is {ours[:12]}, and no candidate that the run decides about is ({names})"
+        if pins is not None and pins.base_digest != base["digests"].get("weights"):
+            yield f"adapter: {folder} was trained on another base than the run measured"

@@ -1,0 +1,165 @@
+"""Each kind of page as a reader opens it: whole, silent, alone, in any light, on paper and on a telephone."""
+
+import pytest
+
+from tests.reports.maker import demo
+
+pytestmark = pytest.mark.browser
+
+SECTIONS = (
+    *("verdict", "suites", "flips", "failures", "forgetting", "regression"),
+    *("health", "training", "statistics", "provenance", "reproduce", "warnings"),
+)
+KINDS = ("gate", "sweep", "trajectory")
+DARK_PAPER, LIGHT_PAPER = "rgb(20, 23, 27)", "rgb(255, 255, 255)"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_opens_silently_and_alone(reports, visit, kind):
+    """Every section is seen, the console stays empty, and nothing but the file itself is asked for."""
+    seen = visit(reports[kind])
+    own = {"sweep": ("sweep",), "trajectory": ("trajectory",)}.get(kind, ())
+    for anchor in (*SECTIONS, *own):
+        assert seen.page.locator(f"section#{anchor}").is_visible(), anchor
+        assert seen.text(f"section#{anchor} h2")
+    seen.page.locator("#browser tbody th button").first.click()
+    seen.page.wait_for_selector("#browser article .sides")
+    assert seen.innocent(), (seen.errors, seen.foreign)
+    assert seen.requests == [reports[kind].resolve().as_uri()]
+
+
+def test_a_request_and_an_error_would_be_noticed(reports, visit, tmp_path):
+    """The same watch over a page that asks for an image, calls home and fails: each is noted, and the policy holds."""
+    page = reports["gate"].read_text(encoding="utf-8")
+    bad = tmp_path / "bad.html"
+    bad.write_text(page.replace("<main>", '<main><img src="http://127.0.0.1:9/x.png"><script>alert(1)</script>', 1))
+    seen = visit(bad)
+    assert len(seen.errors) == 2
+    assert seen.dialogs == []
+    open_to_all = tmp_path / "open.html"
+    text = bad.read_text().replace("http-equiv", "name", 1)
+    open_to_all.write_text(text)
+    seen = visit(open_to_all)
+    assert seen.dialogs == ["1"]
+    assert seen.foreign == ["http://127.0.0.1:9/x.png"]
+    assert not seen.innocent()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_telephone_never_scrolls_sideways(reports, visit, kind, scheme):
+    """At 390 pixels the page is as wide as the screen, also with an example open; wide tables scroll in themselves."""
+    seen = visit(reports[kind], viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    wide = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    assert seen.page.evaluate(wide) == [390, 390]
+    seen.page.locator("#browser tbody th button").first.click()
+    seen.page.wait_for_selector("#browser article .sides")
+    assert seen.page.evaluate(wide) == [390, 390]
+
+
+def paper(seen):
+    """The background of the page."""
+    return seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+def test_light_and_dark_follow_the_system_until_the_reader_chooses(reports, visit):
+    """The system's choice holds at first; the button overrules it, and the page remembers that."""
+    assert paper(visit(reports["gate"], color_scheme="light")) == LIGHT_PAPER
+    seen = visit(reports["gate"], color_scheme="dark")
+    assert paper(seen) == DARK_PAPER
+    button = seen.page.locator("button.theme")
+    button.click()
+    assert (paper(seen), button.inner_text()) == (LIGHT_PAPER, "Colours: light")
+    seen.page.reload()
+    assert paper(seen) == LIGHT_PAPER
+    button.click()
+    seen.page.emulate_media(color_scheme="light")
+    assert (paper(seen), button.inner_text()) == (DARK_PAPER, "Colours: dark")
+    assert seen.page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+    button.click()
+    assert (paper(seen), button.inner_text()) == (LIGHT_PAPER, "Colours: auto")
+    assert seen.innocent()
+
+
+@pytest.mark.parametrize("choice", [0, 1, 2])
+def test_paper_is_white(reports, visit, choice):
+    """Whatever the reader chose for the screen, a printed page is dark on light, without controls, with examples."""
+    seen = visit(reports["gate"], color_scheme="dark")
+    for _ in range(choice):
+        seen.page.locator("button.theme").click()
+    seen.page.emulate_media(media="print", color_scheme="dark")
+    assert paper(seen) == LIGHT_PAPER
+    assert seen.page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
+    assert seen.page.locator("button:visible, nav:visible, select:visible").count() == 0
+    assert seen.page.locator("details.gallery.broken .example:visible").count() > 5
+    assert seen.page.pdf(format="A4")[:5] == b"%PDF-"
+
+
+def test_tables_sort_by_what_their_cells_mean(reports, visit):
+    """A press on a head sorts by number, not by letter, and says which way; what was not measured stays last."""
+    seen = visit(reports["sweep"])
+    table = seen.page.locator("#sweep table").first
+    heads = table.locator("thead th").all_inner_texts()
+    column = next(place for place, head in enumerate(heads) if head.startswith("Parameters"))
+    cells = table.locator(f"tbody tr > :nth-child({column + 1})")
+    head = table.locator("thead th").nth(column)
+    head.locator("button").click()
+    assert cells.all_inner_texts() == ["500", "1,000", "4,000", "90,000"]
+    assert head.get_attribute("aria-sort") == "ascending"
+    head.locator("button").click()
+    assert cells.all_inner_texts() == ["90,000", "4,000", "1,000", "500"]
+    ranked = next(place for place, head in enumerate(heads) if head.startswith("Ranking"))
+    for _ in range(2):
+        table.locator("thead th button").nth(ranked).click()
+        assert table.locator(f"tbody tr > :nth-child({ranked + 1})").all_inner_texts()[-1] == "not measured"
+
+
+@pytest.mark.parametrize(
+    ("html", "key"),
+    [
+        ("−0.8", -0.8),
+        ("▲ +39.8", "▲ +39.8"),
+        ('<span aria-hidden="true">▲</span> +39.8<span class="metric">+30 to +40</span>', 39.8),
+        ("1,234", 1234),
+        ("12.5%", 12.5),
+        ("3 min 05 s", 185),
+        ("2 h 10 min", 7800),
+        ("12.4 MB", 12.4e6),
+        ("–", None),
+        ("not measured", None),
+        ("2nd", "2nd"),
+    ],
+)
+def test_a_figure_is_read_as_written(reports, visit, html, key):
+    """Signs, thousands, shares, durations and sizes sort by what they are worth."""
+    from importlib.resources import files
+
+    source = files("reports.browser").joinpath("comforts.js").read_text().split("/** Commands can")[0]
+    seen = visit(reports["gate"], ready=False)
+    seen.page.goto("about:blank")
+    cell = "const cell = document.createElement('td'); cell.innerHTML = html; return sortKey(cell);"
+    assert seen.page.evaluate(f"(html) => {{ {source}; {cell} }}", html) == key
+
+
+def test_a_command_can_be_copied(reports, visit):
+    """The button beside a command puts exactly its words on the clipboard, and says so."""
+    seen = visit(reports["gate"])
+    seen.page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text }")
+    button = seen.page.locator("#reproduce button.copy").first
+    button.click()
+    assert seen.page.evaluate("window.copied") == demo().command
+    assert button.inner_text() == "Copied"
+
+
+def test_everything_is_reached_by_keyboard(reports, visit):
+    """Tab alone goes from the skip link through the filters to an example, which Enter opens."""
+    seen = visit(reports["gate"])
+    seen.page.keyboard.press("Tab")
+    assert seen.page.evaluate("document.activeElement.textContent") == "Skip to the verdict"
+    for _ in range(400):
+        seen.page.keyboard.press("Tab")
+        if seen.page.evaluate("document.activeElement.matches('#browser tbody th button')"):
+            break
+    seen.page.keyboard.press("Enter")
+    seen.page.wait_for_selector("#browser article .sides")
+    assert seen.page.evaluate("document.activeElement.tagName") == "ARTICLE"

@@ -1,0 +1,212 @@
+"""The sections of a gate's page: what they say of what was measured, and why they are empty when nothing was."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from harness.types import Score
+from reports.cases import State, regression_sets
+from reports.html import write_report
+from reports.load import load
+from reports.page import build
+from tests.reports.maker import Case, Made, demo, row
+from tests.reports.reader import ANCHORS, Outline, sections
+
+ROOT = Path(__file__).parents[2]
+
+
+def told(tmp_path, made):
+    """The words of each section of the report of a made run."""
+    return sections(write_report(made.write(tmp_path / "run")).read_text(encoding="utf-8"))
+
+
+def scored(flips, *, n=100, tags=()):
+    """Rows of which the model misses those in `flips[model]`."""
+    return lambda model: [
+        replace(
+            row(index, tags=tags or row(index).tags),
+            scores=(Score("exact_match", float(index not in flips[model]), "", "ok"),),
+        )
+        for index in range(n)
+    ]
+
+
+def edited(folder, change):
+    """The page of a run after `change` of its run.json."""
+    file = folder / "run.json"
+    run = json.loads(file.read_text())
+    change(run)
+    file.write_text(json.dumps(run))
+    return sections(write_report(folder).read_text(encoding="utf-8"))
+
+
+def test_a_run_with_nothing_to_show_says_so_everywhere(tmp_path):
+    """Without subjects, cases, judge, slices and training, each section has a sentence of its own."""
+    made = Made([Case("asks", "exact_match", scored({"base": {1}, "r16": {1}}, tags=("one",)), [(">=0.5", 0.5)])])
+    made.candidates, made.train_config = ("r16",), {}
+    said = told(tmp_path, made)
+    assert tuple(said) == ANCHORS
+    assert "No suite of this run watches over what the base could do" in said["forgetting"]
+    assert "This run has no regression set." in said["regression"]
+    assert "No suite of this run has its answers graded" in said["judge"]
+    assert "No suite of this run has examples with different first tags" in said["slices"]
+    assert "No model of this run pins the configuration" in said["training"]
+    assert "No example scored below 1 for a stated reason." in said["failures"]
+    assert said["warnings"] == "Warnings None."
+
+
+def test_churn_behind_a_difference_of_zero_is_loud(tmp_path):
+    """Twenty fixed and twenty broken are no agreement: a sentence above the table says how many changed sides."""
+    flips = {"base": set(range(20)), "r16": set(range(20, 40))}
+    made = Made([Case("asks", "exact_match", scored(flips), [("-drop<=0.05", 0.05)])], candidates=("r16",))
+    said = told(tmp_path, made)["suites"]
+    assert (
+        "asks by exact_match: 40.0% of the examples changed sides though the difference is 0.0 points: 20 fixed" in said
+    )
+    assert "Base right 60 20 broken Base wrong 20 fixed 0 No score 0" in said
+
+
+def test_a_plain_gain_is_not_called_churn(tmp_path):
+    """Twenty fixed and one broken are a gain, and no warning stands above them."""
+    flips = {"base": set(range(20)), "r16": {30}}
+    made = Made([Case("asks", "exact_match", scored(flips), [("-drop<=0.05", 0.05)])], candidates=("r16",))
+    assert "changed sides though" not in told(tmp_path, made)["suites"]
+
+
+def test_the_suites_name_the_method_and_count_every_way(tmp_path):
+    """Each line of the table has the interval's method, and fixed, broken, both right, both wrong and no score."""
+    flips = {"base": {1, 2, 3, 4}, "r16": {4, 5}}
+    made = Made([Case("asks", "exact_match", scored(flips), [("-drop<=0.05", 0.05)])], candidates=("r16",))
+    assert re.search(r"▲ \+2\.0 \S+ to \+\d\.\d Tango 3 1 95 1 0 ", told(tmp_path, made)["suites"])
+
+
+def test_subjects_are_drawn_with_the_margin_and_the_pooled_value_on_top(tmp_path):
+    """The picture begins with all subjects together; its caption says whether they stay clear of the zone."""
+    (subject,) = build(load(demo(400, loss=0.05).write(tmp_path / "run")), 1).subjects
+    (guard,) = subject.forgetting
+    assert guard.figure.twin.rows[0][0] == "all together"
+    assert len(guard.figure.twin.rows) == 11
+    assert guard.figure.caption.startswith("All together mmlu_forgetting moved by −")
+    assert "reaches into the zone beyond −2.0 that is not allowed" in guard.figure.caption
+    assert str(guard.figure.wide).count('fill="#f7e3d4"') == 1
+    (kept,) = build(load(demo(400, loss=0).write(tmp_path / "kept")), 1).subjects
+    assert "stays clear of the zone" in kept.forgetting[0].figure.caption
+
+
+def test_slices_with_few_examples_are_folded_away(tmp_path):
+    """Slices below thirty examples stand apart, and the others begin with the lowest bound."""
+    said = told(tmp_path, demo(60))
+    assert "slices of valid_json with fewer than 30 examples" in said["slices"]
+    (subject,) = build(load(demo(400).write(tmp_path / "large")), 1).subjects
+    lows = [each.bounds.low for each in subject.slices[0].large]
+    assert lows == sorted(lows)
+
+
+def test_each_pinned_case_has_a_row_with_owner_state_and_waiver(tmp_path):
+    """Pinned cases are all listed, broken first by state; of the other rows only those that changed."""
+    waived = "waived until 2030-01-01 by Bo: known, next release"
+    tags = {0: ("pinned", "pinned by Ada: customers saw it"), 1: ("pinned", "pinned by Ada: again", waived)}
+    flips = {"base": {7}, "r16": {0, 1, 5}}
+    rows = scored(flips)
+
+    def pinned(model):
+        return [replace(each, tags=tags.get(index, ("drawn",))) for index, each in enumerate(rows(model))]
+
+    made = Made([Case("guard", "exact_match", pinned, [("-drop<=0.05", 0.05)], keep=True)], candidates=("r16",))
+    folder = made.write(tmp_path / "run")
+    (found,) = regression_sets(load(folder), "r16")
+    assert [each.state for each in found.cases] == [State.BROKEN, State.WAIVED, State.BROKEN, State.FIXED]
+    assert (found.pinned, found.held) == (2, 96)
+    said = sections(write_report(folder).read_text(encoding="utf-8"))
+    assert "broken Ada: customers saw it – " in said["regression"]
+    assert f"broken, waived Ada: again {waived}" in said["regression"]
+    assert "r16 breaks 1 pinned case that a waiver excuses." in said["warnings"]
+
+
+def test_more_and_fewer_failures_are_told_apart(tmp_path):
+    """Each cause says on which side it is more frequent, in words."""
+    assert re.search(r"not_json \d+ \d+ \d+ fewer", told(tmp_path, demo(100))["failures"])
+
+
+def test_answers_that_go_round_in_circles_are_counted(tmp_path):
+    """An answer that ends in the same sentence again and again shows in the health of the outputs."""
+    made = demo(40)
+    rows = made.cases[0].rows
+    made.cases[0].rows = lambda model: [
+        replace(each, output="The end is near. " * 20) if model != "base" and index < 3 else each
+        for index, each in enumerate(rows(model))
+    ]
+    (own,) = (
+        each
+        for each in build(load(made.write(tmp_path / "run")), 1).health
+        if (each.suite, each.model) == ("valid_json", "r16-all-linear")
+    )
+    assert own.looping == 3
+
+
+def curve(losses):
+    """What a trainer writes of its work."""
+    points = [
+        {"step": step, "epoch": 1.0, "loss": loss, "grad_norm": 0.5 + step, "learning_rate": 1e-3}
+        for step, loss in enumerate(losses, 1)
+    ]
+    audit = {"digest": "0" * 64, "counts": {"leak": 3}, "suites": ["asks"], "accepted": True}
+    return {"curve": points, "seconds": 65.0, "trainable_parameters": 1234, "audit": audit}
+
+
+def test_training_shows_its_curves_and_its_cost_and_warns_of_leaked_rows(tmp_path):
+    """Loss, rate and gradient norm are drawn, the caption names the ends, and leaked rows are a warning."""
+    folder = demo(40).write(tmp_path / "run")
+    said = edited(folder, lambda run: run["models"][1].update(training=curve([2 - step / 10 for step in range(20)])))
+    assert "The loss went from 1.95 over the first tenth of 20 steps to 0.15 over the last." in said["training"]
+    assert "The largest gradient norm is 20.5, at step 20." in said["training"]
+    assert "trained parameters 1,234" in said["training"]
+    assert "time, without evaluation 1 min 05 s" in said["training"]
+    assert "trained on rows of which the audit says leak 3" in said["warnings"]
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    training = page[page.index('<section id="training"') : page.index('<section id="statistics"')]
+    assert training.count("<svg") == 3
+
+
+def test_a_loss_that_rose_is_said_to_have_gone_wrong(tmp_path):
+    """A last tenth above the first is no success."""
+    folder = demo(40).write(tmp_path / "run")
+    said = edited(folder, lambda run: run["models"][1].update(training=curve([1 + step / 10 for step in range(20)])))
+    assert "It rose: the training went wrong." in said["training"]
+
+
+def test_every_picture_has_its_numbers_as_a_table(tmp_path):
+    """Behind each figure of a gate's page stands a table with as many rows as the picture has marks."""
+    page = write_report(demo(100).write(tmp_path / "run")).read_text(encoding="utf-8")
+    figures = re.findall(r"<figure>.*?</figure>", page, re.DOTALL)
+    assert len(figures) == 3
+    assert all('<details class="twin">' in each and "<td" in each and "<figcaption>" in each for each in figures)
+
+
+def anchors(text):
+    """The anchors that a page of the documentation names."""
+    return re.findall(r"`#([a-z-]+)`", text)
+
+
+def missing(named):
+    """Those of them that no template of a report has."""
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "reports").rglob("*.j2"))
+    return [place for place in named if f'id="{place}"' not in text]
+
+
+def test_every_anchor_that_the_documentation_names_is_in_the_templates():
+    """docs/report.md sends a reader to sections that exist, and leaves out none that every page has."""
+    named = anchors((ROOT / "docs" / "report.md").read_text(encoding="utf-8"))
+    assert missing(named) == []
+    assert set(ANCHORS) <= set(named)
+    assert missing(["nowhere"]) == ["nowhere"]
+
+
+def test_the_page_stays_well_formed_with_all_of_it(tmp_path):
+    """Every element that is opened is closed, in order, and no id stands twice."""
+    folder = demo(40).write(tmp_path / "run")
+    edited(folder, lambda run: run["models"][1].update(training=curve([1.0] * 12)))
+    outline = Outline.of((folder / "report.html").read_text(encoding="utf-8"))
+    assert outline.unbalanced == []
+    assert len(outline.ids) == len(set(outline.ids))

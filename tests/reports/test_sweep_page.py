@@ -1,0 +1,119 @@
+"""The pictures of a sweep's page, made of real runs of made-up points: what they say, and why they are not drawn."""
+
+import pytest
+import scipy.optimize
+import scipy.stats  # noqa: F401  # before pytester notes which modules it may forget: numpy loads only once,
+import vl_convert  # noqa: F401  # and so does the drawing library
+
+from harness import session
+from harness.types import Estimate, Outcome
+from reports.charts.parallel import Rail
+from reports.charts.plane import Kind
+from reports.html import write_report
+from reports.load import load
+from reports.page import build
+from reports.sweep import Point
+from reports.trials import Trial, placed
+from tests.playground import finished_run, make_model, run_gate
+from tests.reports.reader import ANCHORS, Outline, sections
+from tests.sweeping import CONFTEST
+from tests.training import BASE, make_suites
+
+pytest_plugins = "pytester"
+
+GRID = (
+    "r4-qv=700:200:lora.rank=4,lora.target_modules=qv,cut=2",
+    "r16-qv=772:800:lora.rank=16,lora.target_modules=qv,cut=9",
+    "r4-all=745:1200:lora.rank=4,lora.target_modules=all,cut=4",
+    "r16-all=776:4800:lora.rank=16,lora.target_modules=all,cut=60",
+    "r64-all=fails:9600:lora.rank=64,lora.target_modules=all",
+)
+
+
+@pytest.fixture
+def swept(pytester, monkeypatch):
+    """Call with points, and options: the finished run's directory. `task` is learned, `knows` may be forgotten."""
+    monkeypatch.setattr(session, "make_backend", session.make_backend)  # the repository's conftest replaces it
+    make_suites(pytester.path)
+    (pytester.path / "conftest.py").write_text(CONFTEST)
+    make_model(pytester.path / "base", **BASE)
+
+    def run(*points, options=()):
+        run_gate(pytester, *(word for point in points for word in ("--sweep", point)), *options)
+        return finished_run(pytester)[0]
+
+    return run
+
+
+def test_the_five_pictures_say_what_they_show(swept):
+    """A grid of two settings is drawn as front, rails, maps, curves and cost, each with its finding in words."""
+    folder = swept(*GRID)
+    page = write_report(folder).read_text(encoding="utf-8")
+    said = sections(page)
+    assert tuple(name for name in said if name != "sweep") == ANCHORS
+    words = said["sweep"]
+    assert "The numbers stand in the pictures below. Point rank target_modules Own gates knows" in words
+    assert "No other point is better in both than 4 (r16-all), 2 (r16-qv), 3 (r4-all), 1 (r4-qv)." in words
+    assert "1 of 4 may have lost more than the 5.0 points that are allowed." in words
+    assert "The thick line is the winner, r16-all." in words
+    assert "task · exact_match: best +" in words
+    assert "at rank 16, target_modules all; least" in words
+    assert "2 places were not measured." in words
+    assert "Training loss of 4 of 5 points over optimiser steps, on one scale." in words
+    assert "The cheapest that passes every gate of its own is 1 (r4-qv): 2.0 s of training and 200" in words
+    assert "where the best of 5 looks better than it is" in words
+    outline = Outline.of(page)
+    assert outline.unbalanced == []
+    assert len(outline.ids) == len(set(outline.ids))
+    assert {"pareto", "parallel", "map", "curves", "cost", "selection"} <= set(outline.ids)
+
+
+def test_every_point_is_in_the_table_and_only_the_best_and_the_smallest_are_told_of_further(swept):
+    """A row has settings, outcome and each gated difference, also of a point that could not be trained."""
+    page = build(load(swept(*GRID)), 1)
+    found = page.sweep.trials
+    assert [each.model.name for each in page.subjects] == ["r16-qv", "r16-all"]
+    assert (len(page.banners), page.title) == (5, "Sweep of 5 points against base")
+    assert found.varied == ("lora.rank", "lora.target_modules")
+    assert [name for name, _ in found.columns] == ["knows", "task"]
+    assert [each.outcome for each in found.trials] == ["PASS", "PASS", "PASS", "FAIL", "INVALID"]
+    assert found.trials[4].kind is None
+    assert found.trials[0].changes["knows", "exact_match"].bounds.value == pytest.approx(-2 / 400)
+    assert found.guard == ("knows", "exact_match")
+    assert found.floor == -0.05
+
+
+def test_what_cannot_be_drawn_says_why(swept):
+    """One setting makes no map, no drop bound no front, no curve no curves, no known cost no cheapest."""
+    words = sections(write_report(swept("good=780:2000", "poor=700:1000", options=("-k", "task"))).read_text())["sweep"]
+    assert "No suite of this run only bounds drops, so there is nothing to weigh the gain against." in words
+    assert "A map needs two settings that differ" in words
+    assert "No point left a curve of its training." in words
+    assert "No point passes its gates with a known training time" in words
+
+
+def trial(number, kept, gain, bar=0.01):
+    """A point with two differences and equal bars."""
+    point = Point(str(number), None, None, None, None, None, {})
+    sides = [Estimate(value, value - bar, value + bar, 100, "made") for value in (gain, kept)]
+    return Trial(number, point, {}, Outcome.PASS, {}, *sides, broken=None)
+
+
+def test_the_front_its_ties_and_the_beaten():
+    """On the front is what none outdoes; tied is what reaches one on it with its bars; the rest is beaten."""
+    made = placed([trial(1, -0.01, 0.30), trial(2, -0.05, 0.40), trial(3, -0.02, 0.29), trial(4, -0.09, 0.20)])
+    kinds = {each.number: each.kind for each in made}
+    assert kinds == {1: Kind.FRONT, 2: Kind.FRONT, 3: Kind.TIED, 4: Kind.BEATEN}
+
+
+def test_equal_points_share_the_front():
+    """Of two that agree in both measures neither outdoes the other."""
+    assert [each.kind for each in placed([trial(1, -0.01, 0.3), trial(2, -0.01, 0.3)])] == [Kind.FRONT, Kind.FRONT]
+
+
+def test_rails_space_ranks_by_ratio_and_words_in_order():
+    """4, 8, 16 stand at equal distances, a narrow range in proportion, words where they came."""
+    assert [Rail("rank", (4, 16, 8)).height(value) for value in (4, 8, 16)] == [0.0, 0.5, 1.0]
+    assert Rail("gain", (0.0, 2.0, 8.0), result=True).height(2.0) == 0.25
+    assert [Rail("where", ("qv", "all", "mlp")).height(word) for word in ("qv", "all", "mlp")] == [0.0, 0.5, 1.0]
+    assert Rail("same", (3, 3)).height(3) == 0.5
