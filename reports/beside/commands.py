@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from harness.outputs import JsonFile, write_output
+
 __all__ = ["compare"]
 
 WORSE, INCOMPARABLE = 1, 4
@@ -17,7 +19,7 @@ def compare(  # noqa: PLR0913  # one parameter for each option
     model_a: Annotated[str, typer.Option(help="Model of A (default: the winner, or the only candidate).")] = "",
     model_b: Annotated[str, typer.Option(help="Model of B, likewise.")] = "",
     markdown: Annotated[bool, typer.Option("--md", help="Print Markdown, with every name in a code span.")] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything there too, as JSON.")] = None,
+    json_file: JsonFile = None,
     fail_on: Annotated[
         Literal["worse", "any", "never"],
         typer.Option(help="What ends with 1: B shown worse on a metric, any broken example, or neither."),
@@ -33,17 +35,13 @@ def compare(  # noqa: PLR0913  # one parameter for each option
 
     Exits 0 when nothing is shown to be worse, 1 by --fail-on, 4 when the runs cannot be compared.
     """
-    from harness.errors import BadRunDirectory
     from harness.runs import json_bytes
     from reports.beside.pairing import Standing, beside
     from reports.beside.words import as_json, as_markdown, as_text
 
     found = beside(first, second, (model_a, model_b), allow_partial=allow_partial)
     if json_file is not None:
-        try:
-            json_file.write_bytes(json_bytes(as_json(found)))
-        except OSError as error:
-            raise BadRunDirectory(f"--json {json_file}: cannot be written ({error.strerror}); give another") from error
+        write_output(json_file, json_bytes(as_json(found)))
     typer.echo(as_markdown(found) if markdown else as_text(found), nl=not markdown)
     if found.refused:
         raise typer.Exit(INCOMPARABLE)
