@@ -17,7 +17,6 @@ WORDS = {
     "power --json": ["suites", "--json"],
     "aa --json": ["suites", "--json"],
     "compare --json": ["a", "b", "--json"],
-    "history --out": ["runs", "--out"],
     "compare-sweeps --json": ["a", "b", "--json"],
     "runs --json": ["runs", "--json"],
     "calibrate-judge --json": ["--judge", "embedded", "--labels", "labels.jsonl", "--json"],
