@@ -57,8 +57,6 @@ def verify(
     held = Held(found.disagreements)
     if not held.faults and (suites or adapter):
         held = hold_against(run_dir, Checkout(tuple(suites or ()), tuple(adapter or ()), as_measured=as_measured))
-    for line in found.unchecked:
-        typer.echo(f"UNCHECKED {line}", err=True)
     for name in held.believed:
         typer.echo(
             f"NOTE {name}: scores are taken as recorded; likelihoods and judges leave no answer to score", err=True
