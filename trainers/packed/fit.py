@@ -123,7 +123,7 @@ class _Run:
         resumed_at, spent = self._resume(checkpoint, say) if checkpoint else (0, 0.0)
         moment, replaced = attach(model, self._stack, self._members)
         if task.config.gradient_checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
+            model.activation_checkpointing_enable({"use_reentrant": False})
         model.train()
         started = written = time.monotonic()
         for number in range(resumed_at, steps):
@@ -141,7 +141,7 @@ class _Run:
         for parent, leaf in replaced:
             setattr(parent, leaf, getattr(parent, leaf).base)
         if task.config.gradient_checkpointing:
-            model.gradient_checkpointing_disable()
+            model.activation_checkpointing_disable()
         return Packed(tuple(self._alone(row) for row in range(len(self._members))), seconds, resumed_at)
 
     def _step(self, step: Step, number: int, moment: Moment) -> Tensor:
