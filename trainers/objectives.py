@@ -117,9 +117,11 @@ class Order:
         self._epoch = 0
 
     def __len__(self) -> int:
+        """Rows in a pass."""
         return self._count
 
     def __iter__(self) -> Iterator[int]:
+        """The rows of one pass."""
         import torch
         from transformers.trainer_pt_utils import get_length_grouped_indices
 

@@ -24,6 +24,9 @@ __all__ = ["Alone", "PackTask", "Packed", "fit_pack"]
 
 STATE = "state.pt"
 
+OnStep = Callable[[int, int, Point], None]
+"""Gets steps done, steps in all, and a point: the mean loss, the largest norm and rate of those still training."""
+
 
 @dataclass(frozen=True, slots=True)
 class PackTask:
@@ -78,15 +81,13 @@ class Packed:
     resumed_at: int
 
 
-def fit_pack(
-    model: Model, task: PackTask, *, on_step: Callable[[int, int, float], None], say: Callable[[str], None]
-) -> Packed:
+def fit_pack(model: Model, task: PackTask, *, on_step: OnStep, say: Callable[[str], None]) -> Packed:
     """Train every member to the end, or to where it stops being finite.
 
     Args:
         model: from `load_base`; afterwards it is the untouched base again.
         task: what is trained.
-        on_step: called after each step with steps done, steps in all, and the mean loss of those still training.
+        on_step: called after each step.
         say: told where the run goes on from, and who is given up.
 
     Raises:
@@ -116,7 +117,7 @@ class _Run:
         self._updates = Updates(self._stack, members, self._stream.steps)
         self._curves: list[list[Point]] = [[] for _ in members]
 
-    def train(self, on_step: Callable[[int, int, float], None], say: Callable[[str], None]) -> Packed:
+    def train(self, on_step: OnStep, say: Callable[[str], None]) -> Packed:
         model, task, steps = self._model, self._task, self._stream.steps
         refuse_other_head(model, self._stream.step(0).batches[0].ids[:1])
         checkpoint = newest(task.folder, task.job, say)
@@ -159,15 +160,18 @@ class _Run:
             total += losses.detach()
         return total
 
-    def _record(self, number: int, losses: Tensor, on_step: Callable[[int, int, float], None]) -> None:
+    def _record(self, number: int, losses: Tensor, on_step: OnStep) -> None:
         given_up = set(self._updates.faults)
         seen, norms = self._updates.step(number, losses)
         epoch = self._stream.epoch_after(number)
         for row, curve in enumerate(self._curves):
             if row not in given_up:
                 curve.append(Point(number + 1, epoch, seen[row], norms[row], self._updates.rates[row][number]))
-        alive = [loss for row, loss in enumerate(seen) if row not in self._updates.faults]
-        on_step(number + 1, self._stream.steps, sum(alive) / len(alive) if alive else float("nan"))
+        last = [curve[-1] for row, curve in enumerate(self._curves) if row not in self._updates.faults]
+        if last:
+            loss = sum(point.loss for point in last) / len(last)
+            norm, rate = max(point.grad_norm for point in last), max(point.learning_rate for point in last)
+            on_step(number + 1, self._stream.steps, Point(number + 1, epoch, loss, norm, rate))
 
     def _save(self, step: int, spent: float) -> None:
         folder = self._task.folder / f"checkpoint-{step}"
@@ -188,6 +192,4 @@ class _Run:
 
     def _alone(self, row: int) -> Alone:
         fault = self._updates.faults.get(row, "")
-        return Alone(
-            self._members[row], self._starts[row], self._stack.adapter(row), tuple(self._curves[row]), fault
-        )
+        return Alone(self._members[row], self._starts[row], self._stack.adapter(row), tuple(self._curves[row]), fault)

@@ -132,7 +132,7 @@ class _Product(torch.autograd.Function):
     """The layer's arithmetic, see the module's docstring. `made` is the base's product where it is made elsewhere."""
 
     @staticmethod
-    def forward(  # noqa: PLR0913  # autograd wants every input by itself
+    def forward(  # noqa: PLR0913, PLR0917  # autograd wants every input by itself
         ctx: Any,  # noqa: ANN401  # autograd's context
         x: Tensor,
         made: Tensor | None,

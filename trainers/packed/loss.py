@@ -53,7 +53,7 @@ class _AnswerLosses(torch.autograd.Function):
     """See `answer_losses`."""
 
     @staticmethod
-    def forward(  # noqa: PLR0913  # autograd wants every input by itself
+    def forward(  # autograd wants every input by itself
         ctx: Any,  # noqa: ANN401  # autograd's context
         read: Tensor,
         weight: Tensor,

@@ -8,7 +8,7 @@ from harness.chat import load_tokenizer
 from trainers.bases import load_base, stop_ids
 from trainers.encode import encode
 from trainers.fit import Task, fit
-from trainers.packed.fit import PackTask, Packed, fit_pack
+from trainers.packed.fit import Packed, PackTask, fit_pack
 from trainers.packed.stack import Factors, Member
 from trainers.rows import read_rows
 from trainers.sections import Lora, Optim, Quantization
@@ -60,5 +60,7 @@ def ordinary(config, folder) -> tuple[dict[str, Factors], tuple]:
 def distance(one: dict[str, Factors], other: dict[str, Factors]) -> float:
     """The L2 norm of the difference of two adapters, relative to the second; they must have the same layers."""
     assert list(one) == list(other)
-    left, right = (torch.cat([tensor.flatten().double() for each in side.values() for tensor in each]) for side in (one, other))
+    left, right = (
+        torch.cat([tensor.flatten().double() for each in side.values() for tensor in each]) for side in (one, other)
+    )
     return float((left - right).norm() / right.norm())

@@ -43,7 +43,7 @@ def stacks(monkeypatch):
 def spoiled(stacks, row, after):
     """A callback that makes an adapter's numbers infinite after so many steps: what a rate that is too high ends in."""
 
-    def on_step(done, total, loss) -> None:
+    def on_step(done, *_) -> None:
         if done == after:
             stacks[-1].weights[row] *= float("inf")
 
@@ -92,11 +92,11 @@ def test_a_run_that_was_killed_goes_on_to_the_same_adapters(steps, tmp_path, sta
     members = member("a", lora={"dropout": 0.2}), member("wild"), member("b", lora={"rank": 8, "target_modules": "mlp"})
     calm = pack(steps, tmp_path / "calm", *members, dtype="float32", on_step=spoiled(stacks, row=1, after=2))
 
-    class Killed(Exception):  # noqa: N818
+    class Killed(Exception):
         """Ends the run."""
 
-    def kill(done, total, loss) -> None:
-        spoiled(stacks, row=1, after=2)(done, total, loss)
+    def kill(done, *_) -> None:
+        spoiled(stacks, row=1, after=2)(done)
         if done == at + 1:
             raise Killed
 
@@ -117,7 +117,9 @@ def test_dropout_changes_what_is_learned_and_differs_by_seed(steps, tmp_path):
     plain, dropped = pack(steps, tmp_path / "a", *with_dropout).adapters
     assert same(plain.start, dropped.start)
     assert distance(dropped.factors, plain.factors) > 0.01
-    one, other = (pack(steps, tmp_path / name, member(seed=seed, lora={"dropout": 0.3})) for name, seed in (("b", 0), ("c", 1)))
+    one, other = (
+        pack(steps, tmp_path / name, member(seed=seed, lora={"dropout": 0.3})) for name, seed in (("b", 0), ("c", 1))
+    )
     assert one.adapters[0].curve[0].grad_norm != other.adapters[0].curve[0].grad_norm
     assert same(one.adapters[0].factors, dropped.factors) or distance(one.adapters[0].factors, dropped.factors) < 1e-9
 

@@ -37,7 +37,10 @@ def test_every_packed_adapter_equals_its_solo_run(steps, tmp_path, dtype, bound)
     ("lora", "optim"),
     [
         ({"rank": 4}, {"schedule": "cosine", "warmup": 0.2}),
-        ({"rank": 16, "target_modules": "attention", "variant": "rslora", "alpha": 8}, {"schedule": "linear", "warmup": 0.0}),
+        (
+            {"rank": 16, "target_modules": "attention", "variant": "rslora", "alpha": 8},
+            {"schedule": "linear", "warmup": 0.0},
+        ),
         ({"rank": 3, "target_modules": "mlp"}, {"schedule": "constant", "weight_decay": 0.1, "max_grad_norm": 0.1}),
     ],
 )
@@ -58,10 +61,10 @@ def test_a_pack_of_one_equals_the_ordinary_trainer(steps, tmp_path, lora, optim)
 
 def test_the_base_is_left_as_it_was(steps, tmp_path, base):
     """After a pack the model has its own layers back, and answers to the bit what it answered before."""
+    from tests.trainers.packed.running import rows_of
     from trainers.bases import load_base
     from trainers.packed.fit import PackTask, fit_pack
     from trainers.sections import Quantization
-    from tests.trainers.packed.running import rows_of
 
     model = load_base(base, dtype="float32", quantization=Quantization(), device="cpu")
     ids, names = torch.tensor([[1, 20, 30, 40]]), [name for name, _ in model.named_modules()]
