@@ -1,6 +1,7 @@
 # make demo    train the default LoRA on the embedded base, gate it, print verdicts and the report's path
 # make test    all tests but the slow proofs; `make test-slow` runs those
 # make lint    ruff, formatting, mypy          make bench   measurements, printed as JSON
+# make bench-packed  packed training beside one by one, as a table and in bench/packed.json
 # make bench-stats   how often gates are wrong, worked out again and written into docs/statistics.md
 # make install only the environment, in .venv; a no-op when it is current
 
@@ -13,7 +14,7 @@ ADAPTER := build/adapters/default
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 20000
 
-.PHONY: demo install test test-slow test-demo lint format bench bench-stats clean
+.PHONY: demo install test test-slow test-demo lint format bench bench-packed bench-stats clean
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml constraints.txt
@@ -56,6 +57,9 @@ format: install
 bench: install
 	$(BIN)/python -m tests.bench.engine
 	$(BIN)/python -m tests.bench.audit
+
+bench-packed: install
+	$(BIN)/python -m tests.bench.packed
 
 bench-stats: install
 	$(BIN)/python -m tests.bench.statistics --write

@@ -163,11 +163,11 @@ def _pack(files: list[Path], console: Console) -> None:
     from trainers.packed.train import Wanted, train_pack
 
     wanted = [Wanted(load_config(path), path.with_suffix("")) for path in files]
-    first = wanted[0].config.model_dump(exclude=OWN)
+    first = wanted[0].config.model_dump(exclude=dict(OWN))
     for path, each in zip(files, wanted, strict=True):
         if reason := hindrance(each.config):
             raise BadSpec(f"{path}: cannot be packed: {reason}; train it by itself, with --out")
-        if each.config.model_dump(exclude=OWN) != first:
+        if each.config.model_dump(exclude=dict(OWN)) != first:
             raise BadSpec(f"{path}: differs from {files[0]} in more than [lora] and [optim]; train it in another pack")
     with _watched(console) as watcher:
         failures = train_pack(wanted, watcher)

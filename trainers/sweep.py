@@ -120,7 +120,8 @@ class TrainedSweep:
         if name in self._fresh:
             self._fresh.remove(name)
             return True
-        return train(self._jobs[name], screen, place=place)
+        reason = f"; by itself: {self._alone[name]}" if name in self._alone else ""
+        return train(self._jobs[name], screen, place=place + reason)
 
 
 def make_sweep(options: Options) -> TrainedSweep:

@@ -105,7 +105,7 @@ class _Dropout:
         return factors
 
 
-class _PackedLinear(nn.Module):
+class _PackedLinear(nn.Module):  # type: ignore[misc]  # torch is read without its types
     """A linear layer and its adapters. `base` stays what it was."""
 
     def __init__(self, base: nn.Linear, slot: _Slot, moment: Moment, dropout: _Dropout) -> None:
@@ -124,11 +124,11 @@ class _PackedLinear(nn.Module):
         mask = self._dropout.mask(flat[slot.first : slot.last], moment) if self._dropout.on else None
         weight, bias = (self.base.weight, self.base.bias) if self._plain else (None, None)
         made = None if self._plain else self.base(x).reshape(*flat.shape[:2], -1)
-        y: Tensor = _Product.apply(flat, made, weight, bias, slot, mask, slot.anchor)  # type: ignore[no-untyped-call]
+        y: Tensor = _Product.apply(flat, made, weight, bias, slot, mask, slot.anchor)
         return y.reshape(*x.shape[:-1], y.shape[-1])
 
 
-class _Product(torch.autograd.Function):
+class _Product(torch.autograd.Function):  # type: ignore[misc]  # torch is read without its types
     """The layer's arithmetic, see the module's docstring. `made` is the base's product where it is made elsewhere."""
 
     @staticmethod
@@ -153,7 +153,7 @@ class _Product(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]  # noqa: ANN401
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401  # autograd's context
         """Adds to the stack's gradients; returns those of x and of the base's product."""
         x, weight, mask, down = ctx.saved_tensors
         slot: _Slot = ctx.slot

@@ -29,7 +29,7 @@ def answer_losses(read: Tensor, head: nn.Linear, labels: Tensor, *, learned: int
     Returns:
         (K,), differentiable with respect to `read`.
     """
-    losses: Tensor = _AnswerLosses.apply(read, head.weight, head.bias, labels, learned)  # type: ignore[no-untyped-call]
+    losses: Tensor = _AnswerLosses.apply(read, head.weight, head.bias, labels, learned)
     return losses
 
 
@@ -49,7 +49,7 @@ def refuse_other_head(model: Model, ids: Tensor) -> None:
         raise ModelProblem("this architecture does more than one product to make logits; train with --no-pack")
 
 
-class _AnswerLosses(torch.autograd.Function):
+class _AnswerLosses(torch.autograd.Function):  # type: ignore[misc]  # torch is read without its types
     """See `answer_losses`."""
 
     @staticmethod
@@ -78,7 +78,7 @@ class _AnswerLosses(torch.autograd.Function):
         return losses / learned
 
     @staticmethod
-    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]  # noqa: ANN401
+    def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401  # autograd's context
         """`outer` is (K,)."""
         (grad,) = ctx.saved_tensors
         return grad * outer.to(grad.dtype)[:, None, None], None, None, None, None

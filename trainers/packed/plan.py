@@ -7,6 +7,7 @@ A pack agrees on everything but the adapter and its updates: on the base and its
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from harness.errors import BadSpec
 from harness.fingerprint import digest
@@ -15,7 +16,7 @@ from trainers.planning.shapes import read_shape
 
 __all__ = ["Packs", "group", "hindrance"]
 
-OWN = {"lora": True, "optim": True, "checkpoints": {"seconds"}}
+OWN: Mapping[str, Any] = {"lora": True, "optim": True, "checkpoints": {"seconds"}}
 """What may differ within a pack."""
 
 Packs = tuple[tuple[str, ...], ...]
@@ -38,7 +39,7 @@ def group(configs: Mapping[str, TrainConfig], base: Path) -> tuple[Packs, dict[s
         if reason := hindrance(config) or own:
             reasons[name] = reason
         else:
-            alike.setdefault(digest(config.model_dump(mode="json", exclude=OWN)), []).append(name)
+            alike.setdefault(digest(config.model_dump(mode="json", exclude=dict(OWN))), []).append(name)
     for names in alike.values():
         if len(names) == 1:
             reasons[names[0]] = "no other point has its rows, order and batch"
