@@ -1,12 +1,13 @@
 """Training a pack: one base, one stream of batches, K adapters, each as if it were alone."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from trainers.bases import Model
@@ -14,7 +15,8 @@ from trainers.checkpoints import finish, newest, spent_seconds
 from trainers.config import TrainConfig
 from trainers.encode import EncodedRow
 from trainers.fit import Curve, Point
-from trainers.packed.layers import Moment, attach
+from trainers.packed.attention import attending_rows
+from trainers.packed.layers import Moment, attached
 from trainers.packed.loss import answer_losses, refuse_other_head
 from trainers.packed.optimizer import Updates
 from trainers.packed.stack import Factors, Member, Stack, draw
@@ -22,7 +24,7 @@ from trainers.packed.stream import Step, Stream
 
 __all__ = ["Alone", "PackTask", "Packed", "fit_pack"]
 
-STATE = "state.pt"
+NUMBERS, TOLD = "state.safetensors", "state.json"
 
 OnStep = Callable[[int, int, Point], None]
 """Gets steps done, steps in all, and a point: the mean loss, the largest norm and rate of those still training."""
@@ -116,31 +118,25 @@ class _Run:
         self._stack = Stack(starts, arithmetic=model.get_input_embeddings().weight.dtype)
         self._updates = Updates(self._stack, members, self._stream.steps)
         self._curves: list[list[Point]] = [[] for _ in members]
+        self._saved = time.monotonic()
 
     def train(self, on_step: OnStep, say: Callable[[str], None]) -> Packed:
-        model, task, steps = self._model, self._task, self._stream.steps
-        refuse_other_head(model, self._stream.step(0).batches[0].ids[:1])
+        model, task = self._model, self._task
+        refuse_other_head(model, torch.tensor([task.rows[0].input_ids], device=model.device))
         checkpoint = newest(task.folder, task.job, say)
         resumed_at, spent = self._resume(checkpoint, say) if checkpoint else (0, 0.0)
-        moment, replaced = attach(model, self._stack, self._members)
         if task.config.gradient_checkpointing:
             model.activation_checkpointing_enable({"use_reentrant": False})
         model.train()
-        started = written = time.monotonic()
-        for number in range(resumed_at, steps):
-            known = len(self._updates.faults)
-            self._record(number, self._step(self._stream.step(number), number, moment), on_step)
-            for row in list(self._updates.faults)[known:]:
-                say(f"{self._members[row].name} is given up at {self._updates.faults[row]}; the others go on")
-            # the last step too: products are written one by one, and a run killed among them ends here
-            if number + 1 == steps or time.monotonic() - written >= task.config.checkpoints.seconds:
+        started = time.monotonic()
+        with attached(model, self._stack, self._members) as moment, attending_rows(model):
+            for number in range(resumed_at, self._stream.steps):
+                self._record(number, self._step(self._stream.step(number), number, moment), on_step)
+                self._tell(number, say)
+                if len(self._updates.faults) == len(self._members):
+                    break
                 self._save(number + 1, spent + time.monotonic() - started)
-                written = time.monotonic()
-            if len(self._updates.faults) == len(self._members):
-                break
         seconds = spent + time.monotonic() - started
-        for parent, leaf in replaced:
-            setattr(parent, leaf, getattr(parent, leaf).base)
         if task.config.gradient_checkpointing:
             model.activation_checkpointing_disable()
         return Packed(tuple(self._alone(row) for row in range(len(self._members))), seconds, resumed_at)
@@ -150,11 +146,14 @@ class _Run:
         adapters = len(self._members)
         total = torch.zeros(adapters, device=self._model.device, dtype=self._stack.weights.dtype)
         for part, batch in enumerate(step.batches):
-            ids = batch.ids.repeat(adapters, 1)  # (K * B, T): rows of one adapter lie together
-            moment.rows, moment.step, moment.part = len(ids), number, part
-            hidden = self._decoder(input_ids=ids, use_cache=False).last_hidden_state
-            flat = hidden.view(adapters, -1, hidden.shape[-1])  # (K, B * T, h)
-            read = flat.index_select(1, batch.places)
+            moment.step, moment.part = number, part
+            hidden = self._decoder(
+                input_ids=batch.ids.expand(adapters, -1),  # (K, N)
+                position_ids=batch.rows.positions,
+                packed_rows=batch.rows,
+                use_cache=False,
+            ).last_hidden_state
+            read = hidden.index_select(1, batch.places)  # (K, n, h)
             losses = answer_losses(read, self._head, batch.labels, learned=step.learned)
             losses.sum().backward()  # adapters share no number, so each gets the gradient of its own loss
             total += losses.detach()
@@ -173,19 +172,32 @@ class _Run:
             norm, rate = max(point.grad_norm for point in last), max(point.learning_rate for point in last)
             on_step(number + 1, self._stream.steps, Point(number + 1, epoch, loss, norm, rate))
 
+    def _tell(self, number: int, say: Callable[[str], None]) -> None:
+        for row, fault in self._updates.faults.items():
+            if self._curves[row][-1].step == number + 1:
+                say(f"{self._members[row].name} is given up at {fault}; the others go on")
+
     def _save(self, step: int, spent: float) -> None:
+        """Write a checkpoint if it is time, and after the last step: a run killed among its products ends there."""
+        due = time.monotonic() - self._saved >= self._task.config.checkpoints.seconds
+        if step < self._stream.steps and not due:
+            return
+        self._saved = time.monotonic()
         folder = self._task.folder / f"checkpoint-{step}"
         folder.mkdir(parents=True)
         curves = [[(p.step, p.epoch, p.loss, p.grad_norm, p.learning_rate) for p in curve] for curve in self._curves]
-        torch.save({"weights": self._stack.weights, "curves": curves, **self._updates.state()}, folder / STATE)
+        save_file({"weights": self._stack.weights, **self._updates.state()}, folder / NUMBERS)
+        told = {"curves": curves, "faults": list(self._updates.faults.items())}
+        (folder / TOLD).write_text(json.dumps(told), encoding="utf-8")
         finish(folder, self._task.job, spent=spent)
 
     def _resume(self, checkpoint: Path, say: Callable[[str], None]) -> tuple[int, float]:
-        state: dict[str, Any] = torch.load(checkpoint / STATE, map_location=self._model.device, weights_only=True)
-        self._stack.weights.copy_(state["weights"])
+        numbers = load_file(checkpoint / NUMBERS, device=str(self._model.device))
+        told = json.loads((checkpoint / TOLD).read_text(encoding="utf-8"))
+        self._stack.weights.copy_(numbers["weights"])
         self._stack.refresh()
-        self._updates.restore(state)
-        self._curves = [[Point(*values) for values in curve] for curve in state["curves"]]
+        self._updates.restore(numbers, dict(told["faults"]))
+        self._curves = [[Point(*values) for values in curve] for curve in told["curves"]]
         step = int(checkpoint.name.rpartition("-")[2])
         say(f"going on from step {step}")
         return step, spent_seconds(checkpoint)

@@ -7,6 +7,8 @@ The backward pass is written out. It adds into the stack's gradients itself, kee
 asks for no gradient of the frozen weight. Quantised layers multiply by their own code, which is differentiated as ever.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -16,17 +18,16 @@ from torch import Tensor, nn
 
 from harness.errors import ModelProblem
 from trainers.bases import Model
-from trainers.packed.stack import Member, Stack
+from trainers.packed.stack import Member, Place, Stack
 
-__all__ = ["Moment", "attach"]
+__all__ = ["Moment", "attached"]
 
 
 @dataclass(slots=True)
 class Moment:
-    """What a forward pass tells all layers: adapters, rows of all of them together, and what dropout is drawn by."""
+    """What a forward pass tells all layers: how many adapters there are, and what dropout is drawn by."""
 
     adapters: int
-    rows: int = 0
     step: int = 0
     part: int = 0
 
@@ -52,36 +53,45 @@ class _Slot:
     anchor: Tensor
 
 
-def attach(model: Model, stack: Stack, members: tuple[Member, ...]) -> tuple[Moment, list[tuple[nn.Module, str]]]:
-    """Put the stack's adapters on the layers of `model`.
+@contextmanager
+def attached(model: Model, stack: Stack, members: tuple[Member, ...]) -> Iterator[Moment]:
+    """Put the stack's adapters on the layers of `model`, and take them off at the end.
 
     Args:
-        model: the base; its layers are replaced in place.
+        model: the base; its layers are replaced in place meanwhile.
         stack: whose rows are the members.
         members: in the order of the rows.
 
-    Returns:
-        What forward passes must fill in, and where layers were replaced, for `detach`.
+    Yields:
+        What forward passes must fill in.
 
     Raises:
         ModelProblem: a targeted layer is not an ordinary or quantised linear one.
     """
     moment, replaced = Moment(len(members)), []
     anchor = torch.zeros((), device=stack.weights.device, requires_grad=True)
-    for name, place in stack.places.items():
-        parent_name, _, leaf = name.rpartition(".")
-        parent = model.get_submodule(parent_name)
-        layer = getattr(parent, leaf)
-        if not isinstance(layer, nn.Linear):
-            raise ModelProblem(f"{name}: a {type(layer).__name__} cannot be packed; train with --no-pack")
-        (a, b), (grad_a, grad_b) = place.of(stack.shadow), place.of(stack.gradients)
-        here = members[place.first : place.last]
-        scales = [member.lora.effective_scale for member in here]
-        scale = torch.tensor(scales, dtype=a.dtype, device=a.device)[:, None, None]
-        slot = _Slot(place.first, place.last, a, b, grad_a, grad_b, scale, anchor)
-        setattr(parent, leaf, _PackedLinear(layer, slot, moment, _Dropout(name, here)))
-        replaced.append((parent, leaf))
-    return moment, replaced
+    try:
+        for name, place in stack.places.items():
+            parent_name, _, leaf = name.rpartition(".")
+            parent = model.get_submodule(parent_name)
+            layer = getattr(parent, leaf)
+            if not isinstance(layer, nn.Linear):
+                raise ModelProblem(f"{name}: a {type(layer).__name__} cannot be packed; train with --no-pack")
+            here = members[place.first : place.last]
+            slot = _slot(stack, place, here, anchor)
+            setattr(parent, leaf, _PackedLinear(layer, slot, moment, _Dropout(name, here)))
+            replaced.append((parent, leaf, layer))
+        yield moment
+    finally:
+        for parent, leaf, layer in replaced:
+            setattr(parent, leaf, layer)
+
+
+def _slot(stack: Stack, place: Place, members: tuple[Member, ...], anchor: Tensor) -> _Slot:
+    (a, b), (grad_a, grad_b) = place.of(stack.shadow), place.of(stack.gradients)
+    scales = [member.lora.effective_scale for member in members]
+    scale = torch.tensor(scales, dtype=a.dtype, device=a.device)[:, None, None]
+    return _Slot(place.first, place.last, a, b, grad_a, grad_b, scale, anchor)
 
 
 class _Dropout:
@@ -114,18 +124,15 @@ class _PackedLinear(nn.Module):  # type: ignore[misc]  # torch is read without i
         self._plain = type(base) is nn.Linear
 
     def forward(self, x: Tensor) -> Tensor:
-        """(K * B, T, in) -> (K * B, T, out)."""
+        """(K, N, in) -> (K, N, out)."""
         moment, slot = self._moment, self._slot
-        if x.shape[0] != moment.rows:
-            raise ModelProblem(
-                f"a layer gets {x.shape[0]} rows of {moment.rows}: this architecture mixes rows; train with --no-pack"
-            )
-        flat = x.reshape(moment.adapters, -1, x.shape[-1])  # (K, N, in)
-        mask = self._dropout.mask(flat[slot.first : slot.last], moment) if self._dropout.on else None
+        if x.ndim != 3 or x.shape[0] != moment.adapters:  # noqa: PLR2004  # adapters, tokens, features
+            raise ModelProblem(f"a layer gets {tuple(x.shape)}: this architecture mixes rows; train with --no-pack")
+        mask = self._dropout.mask(x[slot.first : slot.last], moment) if self._dropout.on else None
         weight, bias = (self.base.weight, self.base.bias) if self._plain else (None, None)
-        made = None if self._plain else self.base(x).reshape(*flat.shape[:2], -1)
-        y: Tensor = _Product.apply(flat, made, weight, bias, slot, mask, slot.anchor)
-        return y.reshape(*x.shape[:-1], y.shape[-1])
+        made = None if self._plain else self.base(x)
+        y: Tensor = _Product.apply(x, made, weight, bias, slot, mask, slot.anchor)
+        return y
 
 
 class _Product(torch.autograd.Function):  # type: ignore[misc]  # torch is read without its types

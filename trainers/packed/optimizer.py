@@ -1,8 +1,7 @@
 """The updates: AdamW with a rate, decay and largest norm for each adapter, and an end for the one that diverges."""
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +11,9 @@ from trainers.packed.stack import Member, Stack
 from trainers.sections import Optim
 
 __all__ = ["Updates", "rates"]
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+"""What torch calls AdamW's running means of the gradient and of its square."""
 
 NORM_FLOOR = 1e-6
 """Added to a norm before it divides, as torch's own clipping does."""
@@ -77,14 +79,18 @@ class Updates:
         self._stack.refresh()
         return seen[0], seen[1]
 
-    def state(self) -> dict[str, Any]:
-        """All that a resumed run needs of the updates, for `torch.save`."""
-        return {"optimizer": self._optimizer.state_dict(), "faults": dict(self.faults)}
+    def state(self) -> dict[str, Tensor]:
+        """AdamW's moments (K, columns) and the updates that each row has had (K,)."""
+        found = [(self._optimizer.state.get(row, {}), torch.zeros_like(row)) for row in self._rows]
+        moments = {key: torch.stack([own.get(key, empty) for own, empty in found]).detach() for key in MOMENTS}
+        return moments | {"steps": torch.tensor([float(own.get("step", 0)) for own, _ in found])}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`; the stack's weights are restored by whoever has them."""
-        self._optimizer.load_state_dict(state["optimizer"])
-        self.faults = {int(row): str(fault) for row, fault in state["faults"].items()}
+    def restore(self, state: Mapping[str, Tensor], faults: Mapping[int, str]) -> None:
+        """Go on from what `state` gave; the stack's weights are restored by whoever has them."""
+        self.faults = dict(faults)
+        for place, row in enumerate(self._rows):
+            own = {key: state[key][place].to(row.device).clone() for key in MOMENTS}
+            self._optimizer.state[row] = own | {"step": state["steps"][place].to(row.device).clone()}
 
     def _end(self, row: int, fault: str) -> None:
         self.faults[row] = fault

@@ -10,22 +10,23 @@ from torch import Tensor
 from trainers.config import TrainConfig
 from trainers.encode import IGNORED_LABEL, EncodedRow
 from trainers.objectives import Order
+from trainers.packed.attention import Rows
 
 __all__ = ["Batch", "Step", "Stream"]
 
 
 class Batch(NamedTuple):
-    """Rows for one forward pass.
-
-    Rows are padded on the right, where causal attention sees nothing of the padding, so no mask is needed.
+    """Rows for one forward pass, end to end.
 
     Attributes:
-        ids: (B, T).
-        places: (n,), where in the flattened (B * T) an answer's token is predicted.
+        ids: (1, N), the tokens of all rows.
+        rows: where each row is.
+        places: (n,), where among the N an answer's token is predicted.
         labels: (n,), those tokens.
     """
 
     ids: Tensor
+    rows: Rows
     places: Tensor
     labels: Tensor
 
@@ -74,12 +75,10 @@ class Stream:
         return epoch + min((place + 1) * self._config.accumulation, self._passes) / self._passes
 
     def _batch(self, rows: Sequence[EncodedRow]) -> Batch:
-        longest = max(len(row.input_ids) for row in rows)
-        ids = torch.zeros(len(rows), longest, dtype=torch.long)
-        labels = torch.full((len(rows), longest), IGNORED_LABEL)
-        for at, row in enumerate(rows):
-            ids[at, : len(row.input_ids)] = torch.tensor(row.input_ids)
-            labels[at, : len(row.labels) - 1] = torch.tensor(row.labels[1:])  # predicted one place earlier
-        flat = labels.flatten()
-        places = (flat != IGNORED_LABEL).nonzero().squeeze(1)
-        return Batch(*(tensor.to(self._device) for tensor in (ids, places, flat[places])))
+        ids = torch.tensor([[token for row in rows for token in row.input_ids]])
+        # a label is predicted one place earlier, and nothing is after a row's last token
+        ahead = torch.tensor([label for row in rows for label in (*row.labels[1:], IGNORED_LABEL)])
+        places = (ahead != IGNORED_LABEL).nonzero().squeeze(1)
+        layout = Rows.of([len(row.input_ids) for row in rows], self._device)
+        ids, places, labels = (tensor.to(self._device) for tensor in (ids, places, ahead[places]))
+        return Batch(ids, layout, places, labels)

@@ -17,11 +17,11 @@ __all__ = ["distance", "member", "ordinary", "pack", "rows_of"]
 
 
 def member(name="a", seed=0, *, lora=None, optim=None) -> Member:
-    """A member; rank 4, a rate at which twenty steps move the weights."""
+    """A member; rank 4, and a rate that moves the weights and does not magnify rounding."""
     return Member(
         name,
         Lora.model_validate({"rank": 4} | (lora or {})),
-        Optim.model_validate({"learning_rate": 0.01, "warmup": 0.1} | (optim or {})),
+        Optim.model_validate({"learning_rate": 2e-3, "warmup": 0.1} | (optim or {})),
         seed,
     )
 

@@ -136,7 +136,10 @@ def test_checkpointing_activations_changes_nothing(steps, tmp_path):
 @pytest.mark.parametrize(("kind", "dtype"), [("nf4", "float32"), ("none", "bfloat16")])
 def test_packed_equals_solo_on_a_quantised_base_and_in_bf16(steps, tmp_path, kind, dtype):
     """The distance to the solo run is rounding; the factors are kept in fp32 while products are in lower precision."""
-    members = member("a"), member("b", seed=2, lora={"rank": 8, "target_modules": "mlp"}, optim={"learning_rate": 2e-3})
+    members = (
+        member("a", optim={"learning_rate": 0.01}),
+        member("b", seed=2, lora={"rank": 8, "target_modules": "mlp"}, optim={"learning_rate": 0.01}),
+    )
     together = pack(steps, tmp_path / "pack", *members, dtype=dtype, quantization=kind)
     for packed in together.adapters:
         alone = pack(steps, tmp_path / packed.member.name, packed.member, dtype=dtype, quantization=kind).adapters[0]
