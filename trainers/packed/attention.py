@@ -2,7 +2,7 @@
 
     (K, N) tokens, N those of B rows in turn  --spread-->  (K * heads, B, T)  --causal-->  --gathered-->  (K, N)
 
-Rows are padded for attention alone, on the right, where causal attention sees nothing of the padding, so without a mask.
+Rows are padded for attention alone, on the right, where causal attention sees nothing of the padding: it needs no mask.
 Every other part of a decoder looks at one token at a time, and its base's products are made for real tokens only.
 """
 
