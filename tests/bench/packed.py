@@ -51,10 +51,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=60, help="optimiser steps of each training (default: 60)")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each way (default: 5)")
-    parser.add_argument("--quick", action="store_true", help="3 points, 2 steps, 1 round: no measurement")
+    parser.add_argument("--quick", action="store_true", help="2 points, 2 steps, 1 round: no measurement")
     options = parser.parse_args()
     steps, rounds = (2, 1) if options.quick else (options.steps, options.rounds)
-    points = read_points(steps, 3 if options.quick else None)
+    points = read_points(steps, 2 if options.quick else None)
     apart = apart_by(read_points(min(steps, 20), len(points)))
     ways: dict[str, Callable[[Path], None]] = {
         "pack": lambda out: pack(points, out),

@@ -6,8 +6,6 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from harness.errors import ModelProblem
-from tests.tiny import make_base, make_tokenizer
 from tests.trainers.packed.running import distance, member, pack
 
 
@@ -147,15 +145,3 @@ def test_packed_equals_solo_on_a_quantised_base_and_in_bf16(steps, tmp_path, kin
         assert distance(packed.factors, alone.factors) < (1e-4 if dtype == "float32" else 0.2 * moved)
         assert next(iter(packed.factors.values())).a.dtype == torch.float32
         assert packed.curve[-1].loss < packed.curve[0].loss - 0.2
-
-
-def test_an_architecture_that_scales_its_logits_is_refused(steps, tmp_path):
-    """The loss is worked out from the output layer alone; a model that does more says so before it trains."""
-    from transformers import GraniteConfig, GraniteForCausalLM
-
-    folder = make_base(tmp_path / "scaled")
-    shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 1, "num_attention_heads": 4}
-    words = len(make_tokenizer())
-    GraniteForCausalLM(GraniteConfig(vocab_size=words, logits_scaling=8.0, **shape)).save_pretrained(folder)
-    with pytest.raises(ModelProblem, match="more than one product to make logits; train with --no-pack"):
-        pack(steps.model_copy(update={"model": str(folder)}), tmp_path / "pack", member(), dtype="float32")
