@@ -93,7 +93,7 @@ def _attend(  # noqa: PLR0913  # the interface of transformers
     found = nn.functional.scaled_dot_product_attention(
         *(part.reshape(shape) for part in wide), is_causal=True, scale=scaling
     )
-    found = found.view(adapters, heads, -1, width)
+    found = found.reshape(adapters, heads, -1, width)
     gathered: Tensor = _Gather.apply(found, packed_rows) if padded else found
     return gathered.transpose(1, 2).contiguous(), None
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 
@@ -21,15 +22,20 @@ from trainers.planning.shapes import GROUPS, read_shape
 __all__ = ["free_bytes", "pack_bytes", "pack_sizes"]
 
 BYTES_A_NUMBER = 16
+MEMORY = Path("/proc/meminfo")
 SHARE = 0.9
 """Of the free memory: the estimator may be a few percent short."""
 
 
 def free_bytes(device: str) -> int:
-    """Memory that a pack may fill: of the GPU, or of the machine."""
+    """Memory that a pack may fill, base included: of the GPU, or of the machine."""
     if device == "cuda":
         return int(SHARE * torch.cuda.mem_get_info()[0])
-    return int(SHARE * os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    try:
+        told = dict(line.split(":") for line in MEMORY.read_text(encoding="ascii").splitlines())
+        return int(SHARE * 1024 * int(told["MemAvailable"].split()[0]))
+    except (OSError, KeyError):  # not Linux: what there is, used or not
+        return int(SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 def pack_bytes(configs: Sequence[TrainConfig], longest: int, *, exact: bool) -> int:

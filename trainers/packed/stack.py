@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import torch
 
-from trainers.adapt import adapt
+from trainers.adapt import adapt, refuse_other
 from trainers.bases import Model
+from trainers.parameters import predicted_parameters
 from trainers.sections import Lora, Optim
 
 __all__ = ["Factors", "Member", "Place", "Stack", "draw"]
@@ -126,12 +127,15 @@ def draw(model: Model, members: Sequence[Member]) -> list[dict[str, Factors]]:
 
     Raises:
         BadSpec: a member targets what the model has not.
+        ModelProblem: PEFT made an adapter of another size than the configuration means.
     """
     return [_drawn(model, member) for member in members]
 
 
 def _drawn(model: Model, member: Member) -> dict[str, Factors]:
+    predicted = predicted_parameters(model, member.lora)
     wrapped = adapt(model, member.lora, rows=(), base=Path(), seed=member.seed, start=Path())
+    refuse_other(wrapped, predicted)
     found = {
         name: Factors(layer.lora_A["default"].weight.detach().clone(), layer.lora_B["default"].weight.detach().clone())
         for name, layer in wrapped.get_base_model().named_modules()

@@ -110,8 +110,8 @@ def _train(points: Sequence[_Point], room: _Room) -> None:
     config = points[0].config
     exact = room.device == "cpu" or config.dtype == "float32"
     dtype = "float32" if exact else "bfloat16"
-    model = load_base(room.material.base, dtype=dtype, quantization=config.quantization, device=room.device)
     sizes = pack_sizes([point.config for point in points], room.material.rows, free_bytes(room.device))
+    model = load_base(room.material.base, dtype=dtype, quantization=config.quantization, device=room.device)
     groups, start = [], 0
     for size in sizes:
         groups.append(list(points[start : start + size]))

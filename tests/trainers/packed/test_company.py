@@ -59,6 +59,7 @@ def test_an_adapter_that_diverges_is_given_up_and_leaves_the_others_untouched(st
     assert "step 4: loss nan and gradient norm nan are not both finite" in wild.adapters[1].fault
     assert len(wild.adapters[1].curve) == 4
     assert math.isnan(wild.adapters[1].curve[-1].loss)
+    assert not any(part.any() for factors in wild.adapters[1].factors.values() for part in factors)  # 0, so finite
     assert said == [f"wild is given up at {wild.adapters[1].fault}; the others go on"]
     for place in (0, 2):
         assert not wild.adapters[place].fault

@@ -34,20 +34,21 @@ def test_every_packed_adapter_equals_its_solo_run(steps, tmp_path, dtype, bound)
 
 
 @pytest.mark.parametrize(
-    ("lora", "optim"),
+    ("seed", "lora", "optim"),
     [
-        ({"rank": 4}, {"schedule": "cosine", "warmup": 0.2}),
+        (0, {"rank": 4}, {"schedule": "cosine", "warmup": 0.2}),
         (
+            3,
             {"rank": 16, "target_modules": "attention", "variant": "rslora", "alpha": 8},
             {"schedule": "linear", "warmup": 0.0},
         ),
-        ({"rank": 3, "target_modules": "mlp"}, {"schedule": "constant", "weight_decay": 0.1, "max_grad_norm": 0.1}),
+        (1, {"rank": 3, "target_modules": "mlp"}, {"schedule": "constant", "weight_decay": 0.1, "max_grad_norm": 0.1}),
     ],
 )
-def test_a_pack_of_one_equals_the_ordinary_trainer(steps, tmp_path, lora, optim):
+def test_a_pack_of_one_equals_the_ordinary_trainer(steps, tmp_path, seed, lora, optim):
     """TRL's trainer on the same configuration: the same losses, norms, rates and epochs, and the same adapter."""
-    one = member(lora=lora, optim={"learning_rate": 2e-3} | optim)
-    config = steps.model_copy(update={"lora": one.lora, "optim": one.optim})
+    one = member(seed=seed, lora=lora, optim={"learning_rate": 2e-3} | optim)
+    config = steps.model_copy(update={"lora": one.lora, "optim": one.optim, "seed": seed})
     (packed,) = pack(config, tmp_path / "pack", one, dtype="float32").adapters
     factors, curve = ordinary(config, tmp_path / "ordinary")
     assert distance(packed.factors, factors) < 1e-4
