@@ -2,6 +2,7 @@
 # make test    all tests but the slow proofs; `make test-slow` runs those, `make test-browser` those in Chromium
 # make lint    ruff, formatting, mypy          make bench   measurements, printed as JSON
 # make bench-report  how long the page of 100,000 examples takes to build and to open
+# make bench-packed  packed training beside one by one, as a table and in bench/packed.json
 # make bench-stats   how often gates are wrong, worked out again and written into docs/statistics.md
 # make install only the environment, in .venv; a no-op when it is current
 
@@ -16,8 +17,8 @@ AXE_VERSION := 4.14.1
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 20000
 
-.PHONY: demo install test test-slow test-demo test-browser test-mutants browser lint format bench bench-report bench-stats
-.PHONY: clean
+.PHONY: demo install test test-slow test-demo test-browser test-mutants browser lint format bench bench-packed
+.PHONY: bench-report bench-stats clean
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml constraints.txt
@@ -74,6 +75,9 @@ bench: install
 
 bench-report: install browser
 	$(BIN)/python -m tests.bench.report
+
+bench-packed: install
+	$(BIN)/python -m tests.bench.packed
 
 bench-stats: install
 	$(BIN)/python -m tests.bench.statistics --write

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any
+from typing import Any, SupportsFloat
 
 from harness.errors import BadSpec
 
@@ -95,7 +94,9 @@ def written_metrics(task: Any, name: str, targets: Sequence[str]) -> tuple[str, 
 
 def is_rate(value: object) -> bool:
     """Whether a score is a number in [0, 1]."""
-    return isinstance(value, Real | bool) and 0.0 <= float(value) <= 1.0
+    if not isinstance(value, SupportsFloat) or isinstance(value, str):
+        return False
+    return 0.0 <= float(value) <= 1.0  # numpy's booleans, too, which are no numbers
 
 
 def rescored(task: Any, answers: Sequence[tuple[Mapping[str, Any], str]]) -> list[dict[str, Any]]:  # noqa: ANN401

@@ -10,7 +10,7 @@ import typer
 from harness.doctor_command import doctor
 from harness.errors import BudgetSpent, HarnessError, JudgeProblem, NotMeasured
 from harness.init_command import init
-from harness.outputs import writable, write_output
+from harness.outputs import JsonFile, writable, write_output
 from harness.panels import EPILOG, arrange
 from harness.regression_command import regression
 from harness.speed_command import speed
@@ -25,9 +25,6 @@ __all__ = ["main"]
 USAGE, INVALID, BUDGET = 4, 11, 12
 RunDir = Annotated[
     Path, typer.Argument(metavar="RUN_DIR", help="A run directory, such as runs/20260101-120000-a1b2c3.")
-]
-JsonFile = Annotated[
-    Path | None, typer.Option("--json", callback=writable, help="Write everything there too, as JSON.")
 ]
 
 app = typer.Typer(

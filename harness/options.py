@@ -35,6 +35,7 @@ LISTS = ("adapter", "sweep", "prompting", "data", "lm_eval")
 """Options that hold several values."""
 NEEDED = {
     "checkpoints": ("adapter",),
+    "no_pack": ("sweep",),
     "train_config": ("sweep",),
     "train_data": ("sweep", "checkpoints"),
     "rank_by": ("sweep",),
@@ -57,6 +58,7 @@ class Options:
     dtype: str
     quantization: str
     sweep: tuple[str, ...]
+    no_pack: bool
     train_config: str | None
     train_data: str | None
     rank_by: str | None
@@ -140,6 +142,12 @@ def add_options(parser: "pytest.Parser") -> None:
         help="train a candidate for each value, such as rank=8,16,32 (repeat it for a grid), for each point of a TOML "
         "file, or for those of a sweep that ships, such as rank_by_target; trained once, then kept in --store "
         "(default: none)",
+    )
+    add(
+        "no-pack",
+        action="store_true",
+        help="train the points of --sweep one by one; unless given, those that differ in the adapter and its updates "
+        "alone are trained together in one pass",
     )
     add(
         "train-config",

@@ -2,12 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from harness.errors import UsageProblem
 
-__all__ = ["writable", "write_output"]
+__all__ = ["JsonFile", "writable", "write_output"]
 
 _WRONG_OPTION = 2
 
@@ -21,6 +22,12 @@ def writable(option: typer.CallbackParam, path: Path | None) -> Path | None:
         typer.echo(f"tunegate: {_refusal(option.opts[0], path, fault)}", err=True)
         raise typer.Exit(_WRONG_OPTION)
     return path
+
+
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", callback=writable, help="Write everything there too, as JSON.")
+]
+"""The option of every command that can write what it found as JSON."""
 
 
 def write_output(path: Path, data: bytes, option: str = "--json") -> None:

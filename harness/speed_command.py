@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from harness.errors import HarnessError
-from harness.outputs import writable, write_output
+from harness.outputs import JsonFile, write_output
 
 __all__ = ["speed"]
 
@@ -25,9 +25,7 @@ def speed(  # noqa: PLR0913  # one parameter for each option
         Literal["auto", "float32", "bfloat16", "float16"], typer.Option(help="Weights; see the gate's --dtype.")
     ] = "auto",
     quantization: Annotated[str, typer.Option(help="How all models are held; see the gate's --quantization.")] = "none",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", callback=writable, help="Write all rounds there too, as JSON.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Measure how fast a base, its adapter and, with --merged, the merged model answer: first token and tokens/s.
 

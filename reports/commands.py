@@ -5,16 +5,14 @@ from typing import Annotated
 
 import typer
 
-from harness.outputs import writable
+from harness.outputs import JsonFile
 
 __all__ = ["runs", "show"]
 
 
 def runs(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that holds run directories.")] = Path("runs"),
-    json_file: Annotated[
-        Path | None, typer.Option("--json", callback=writable, help="Write the list there too, as JSON.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """List runs, newest first: time (UTC), outcome, path, models. What they say is not checked; `verify` does that.
 

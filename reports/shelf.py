@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadRunDirectory
+from harness.outputs import write_output
 from harness.runs import PLAN_FILE, RUN_FILE
 from reports.texts import visible
 
@@ -58,7 +59,7 @@ def write_json(runs: Sequence[Shelved], path: Path) -> None:
         {"path": str(run.path), "created": run.created, "models": list(run.models), "outcome": run.outcome}
         for run in runs
     ]
-    path.write_text(json.dumps(listed, indent=2) + "\n", encoding="utf-8")
+    write_output(path, (json.dumps(listed, indent=2) + "\n").encode())
 
 
 def _lines(runs: Sequence[Shelved]) -> Iterator[str]:

@@ -37,6 +37,14 @@ class Point:
         value = self.training.get(key)
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
+    @property
+    def way(self) -> str:
+        """How it was trained, in words; empty where nobody said."""
+        if "packed" not in self.training:
+            return ""
+        packed = self.training["packed"]
+        return f"one of {packed['k']} in a pack" if isinstance(packed, dict) and "k" in packed else "by itself"
+
 
 @dataclass(frozen=True, slots=True)
 class Sweep:

@@ -16,7 +16,7 @@ from reports.charts.plane import Kind, Plane, Spot, plane
 from reports.load import Run
 from reports.numbers import interval, points, seconds
 from reports.texts import measure
-from reports.training import Logged, logged, rose
+from reports.training import Logged, ends, logged, rose
 from reports.trials import Column, Trial, Trials
 
 __all__ = ["SweepView", "setting_name", "setting_value", "view"]
@@ -32,7 +32,7 @@ class SweepView:
     Attributes:
         pareto, rails, maps: pictures; where there is nothing to draw, `missing` says why by the picture's name.
         curves: the loss of each point that left one, all on one scale.
-        curves_said: what they show, or why there are none.
+        curves_said: what they show, or why there are none; `curves_twin` has their ends as a table.
         cost: what the gain took, in a sentence.
     """
 
@@ -42,6 +42,7 @@ class SweepView:
     maps: tuple[Figure, ...]
     curves: tuple[Markup, ...]
     curves_said: str
+    curves_twin: Twin | None
     cost: str
     missing: Mapping[str, str]
 
@@ -58,6 +59,7 @@ def view(run: Run, found: Trials) -> SweepView:
         maps=() if isinstance(maps, str) else maps,
         curves=multiples([_course(*each) for each in courses], shared=True),
         curves_said=_curves_said(courses, len(found.trials)),
+        curves_twin=_curves_twin(courses) if courses else None,
         cost=_cost(found),
         missing={name: said for name, said in drawings.items() if isinstance(said, str)},
     )
@@ -234,14 +236,21 @@ def _course(trial: Trial, curve: tuple[Logged, ...]) -> Course:
 def _curves_said(courses: Sequence[tuple[Trial, tuple[Logged, ...]]], total: int) -> str:
     if not courses:
         return "No point left a curve of its training."
-    ends = [(trial, fmean(point.loss for point in curve[-max(1, len(curve) // 10) :])) for trial, curve in courses]
-    best, end = min(ends, key=lambda each: each[1])
+    best, end = min(((trial, ends(curve)[1]) for trial, curve in courses), key=lambda each: each[1])
     wrong = [str(trial.number) for trial, curve in courses if rose(curve)]
     rising = f"The loss of {', '.join(wrong)} rose, drawn dashed." if wrong else "None rose."
     return (
         f"Training loss of {len(courses)} of {total} points over optimiser steps, on one scale. {best.number} "
         f"({best.point.name}) ends lowest, at {end:.3g} over its last tenth. {rising}"
     )
+
+
+def _curves_twin(courses: Sequence[tuple[Trial, tuple[Logged, ...]]]) -> Twin:
+    rows = tuple(
+        (f"{trial.number} {trial.point.name}", str(curve[-1].step), *(f"{end:.4g}" for end in ends(curve)))
+        for trial, curve in courses
+    )
+    return Twin(("Point", "Steps", "Loss, first tenth", "Loss, last tenth"), rows)
 
 
 def _cost(found: Trials) -> str:

@@ -14,7 +14,7 @@ from reports.load import Run
 from reports.numbers import count, megabytes, seconds
 from reports.texts import flat
 
-__all__ = ["Logged", "Training", "logged", "rose", "trainings"]
+__all__ = ["Logged", "Training", "ends", "logged", "rose", "trainings"]
 
 _TENTH = 10
 _SHOWN = 8
@@ -72,9 +72,17 @@ def logged(work: Document | None) -> tuple[Logged, ...]:
 
 def rose(curve: tuple[Logged, ...]) -> bool:
     """Whether the last tenth of a training has a higher mean loss than the first."""
+    if len(curve) < _TENTH:
+        return False
+    first, last = ends(curve)
+    return last > first
+
+
+def ends(curve: tuple[Logged, ...]) -> tuple[float, float]:
+    """Mean loss over the first and over the last tenth of a curve of at least one step."""
     size = max(1, len(curve) // _TENTH)
     first, last = (sum(point.loss for point in part) / size for part in (curve[:size], curve[-size:]))
-    return len(curve) >= _TENTH and last > first
+    return first, last
 
 
 def _training(run: Run, model: ModelRef) -> Training:
@@ -97,8 +105,7 @@ def _training(run: Run, model: ModelRef) -> Training:
 def _caption(curve: tuple[Logged, ...]) -> str:
     if not curve:
         return "The trainer left no curve."
-    size = max(1, len(curve) // _TENTH)
-    first, last = (sum(point.loss for point in part) / size for part in (curve[:size], curve[-size:]))
+    first, last = ends(curve)
     steepest = max(curve, key=lambda point: point.grad_norm)
     way = " It rose: the training went wrong." if rose(curve) else ""
     return (

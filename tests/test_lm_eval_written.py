@@ -1,6 +1,7 @@
 """Tasks of lm-eval whose answers are written: asked and scored as lm-eval does, row by row."""
 
 import json
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import scipy.optimize
 import scipy.stats  # noqa: F401  # before pytester notes which modules it may forget: numpy loads only once
 
 from harness._lm_eval_load import load
-from harness._lm_eval_written import Decoding, greedy
+from harness._lm_eval_written import Decoding, greedy, is_rate
 from harness.answers import Engine
 from harness.backends.hf import HfBackend
 from harness.backends.scripted import ScriptedBackend
@@ -291,6 +292,14 @@ def test_a_score_that_is_no_rate_is_not_measured(gsm8k, model, tmp_path, monkeyp
     monkeypatch.setattr(task, "process_results", lambda _doc, _said: {"exact_match": 1.5})
     with pytest.raises(NotMeasured, match=r"suite 'gsm8k': lm-eval gave row \w+ exact_match,strict-match=1.5"):
         gsm8k.measure(model, gsm8k.plan(), Engine(ScriptedBackend(), Store(tmp_path)))
+
+
+def test_rates_are_numbers_within_0_and_1():
+    """Whatever type lm-eval's metrics give; text, lists, nothing and NaN are none."""
+    import numpy as np
+
+    assert all(map(is_rate, (0, 1, 0.5, True, np.float64(1.0), np.bool_(False), np.int64(1))))
+    assert not any(map(is_rate, (-0.1, 1.5, math.nan, "1", None, [1.0], {}, np.float64("nan"))))
 
 
 def test_a_metric_that_is_no_rate_is_not_offered(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""`python -m trainers CONFIG --out DIR` trains; `merge` and `import-axolotl` are the other two commands.
+"""`python -m trainers CONFIG --out DIR` trains; `pack`, `merge` and `import-axolotl` are the other commands.
 
 Exit codes: 0 done, or found done; 2 a file, key or option is wrong; 11 the training is invalid; 13 interrupted.
 """
@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 from typer.core import TyperGroup
 
-from harness.errors import HarnessError, UsageProblem
+from harness.errors import BadSpec, HarnessError, UsageProblem
 from trainers.config import TrainConfig, load_config, parse
 
 __all__ = ["app"]
@@ -65,6 +65,15 @@ def train(
         if settings.interpreter and not here:
             raise typer.Exit(_elsewhere(settings.interpreter, ["train", str(config), "--out", str(out)], model))
         _train(settings, out, console)
+
+
+@app.command()
+def pack(
+    configs: Annotated[list[Path], typer.Argument(help="TOML files; each is trained into DIR, where it is DIR.toml")],
+) -> None:
+    """Train adapters that differ in nothing but [lora] and [optim] at once, each as if it were alone."""
+    with _reported() as console:
+        _pack(configs, console)
 
 
 @app.command()
@@ -135,9 +144,44 @@ def _elsewhere(interpreter: Path, arguments: list[str], model: str) -> int:
 
 def _train(settings: TrainConfig, out: Path, console: Console) -> None:
     _settle()
+    from trainers.sft import train as run
+
+    with _watched(console) as watcher:
+        scoring = None
+        if settings.early_stopping:
+            from harness.models import locate
+            from trainers.scoring import suite_scoring
+
+            scoring = suite_scoring(settings.early_stopping, locate(settings.model, settings.revision))
+        trained = run(settings, out, watcher=watcher, scoring=scoring)
+    typer.echo(f"trained: {out}" if trained.fresh else f"already trained: {out}")
+
+
+def _pack(files: list[Path], console: Console) -> None:
+    _settle()
+    from trainers.packed.plan import OWN, hindrance
+    from trainers.packed.train import Wanted, train_pack
+
+    wanted = [Wanted(load_config(path), path.with_suffix("")) for path in files]
+    first = wanted[0].config.model_dump(exclude=dict(OWN))
+    for path, each in zip(files, wanted, strict=True):
+        if reason := hindrance(each.config):
+            raise BadSpec(f"{path}: cannot be packed: {reason}; train it by itself, with --out")
+        if each.config.model_dump(exclude=dict(OWN)) != first:
+            raise BadSpec(f"{path}: differs from {files[0]} in more than [lora] and [optim]; train it in another pack")
+    with _watched(console) as watcher:
+        failures = train_pack(wanted, watcher)
+    for out, reason in failures.items():
+        typer.echo(f"invalid: {out}: {reason}" if reason else f"trained: {out}")
+    if any(failures.values()):
+        raise typer.Exit(INVALID)
+
+
+@contextmanager
+def _watched(console: Console) -> Iterator[Any]:
+    """Who is told how training goes: a line that is redrawn, and lines that stay."""
     from trainers.fit import Point
     from trainers.sft import Watcher
-    from trainers.sft import train as run
 
     columns = (
         TextColumn("training"),
@@ -161,14 +205,7 @@ def _train(settings: TrainConfig, out: Path, console: Console) -> None:
             console.print(Text.assemble(f"{kind} example, read: ", (repr(read), "dim")), soft_wrap=True)
             console.print(Text.assemble(f"{kind} example, learned: ", (repr(learned), "bold green")), soft_wrap=True)
 
-        scoring = None
-        if settings.early_stopping:
-            from harness.models import locate
-            from trainers.scoring import suite_scoring
-
-            scoring = suite_scoring(settings.early_stopping, locate(settings.model, settings.revision))
-        trained = run(settings, out, watcher=Watcher(say=say, step=step, example=example), scoring=scoring)
-    typer.echo(f"trained: {out}" if trained.fresh else f"already trained: {out}")
+        yield Watcher(say=say, step=step, example=example)
 
 
 if __name__ == "__main__":

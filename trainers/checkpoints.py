@@ -18,7 +18,7 @@ from harness.errors import BadRunDirectory
 from trainers.bases import Model
 from trainers.product import finished_job, seal
 
-__all__ = ["keeper", "newest", "spent_seconds", "writer"]
+__all__ = ["finish", "keeper", "newest", "spent_seconds", "writer"]
 
 KEPT = 2
 """Whole checkpoints kept: one to go on from, and one in case that one is damaged."""
@@ -53,6 +53,20 @@ def spent_seconds(checkpoint: Path) -> float:
     return float(json.loads((checkpoint / SPENT).read_text(encoding="utf-8")))
 
 
+def finish(checkpoint: Path, job: str, *, spent: float) -> None:
+    """Seal a checkpoint whose files are written, and remove those before the last two.
+
+    Args:
+        checkpoint: `<folder>/checkpoint-<step>`.
+        job: digest of all that decides the training.
+        spent: seconds of training that led to it.
+    """
+    (checkpoint / SPENT).write_text(json.dumps(spent), encoding="utf-8")
+    seal(checkpoint, job)
+    for old in _all(checkpoint.parent)[:-KEPT]:
+        shutil.rmtree(old)
+
+
 def writer(job: str, *, every: float, spent: float) -> Any:  # noqa: ANN401  # a callback of transformers
     """A callback that has a checkpoint written when `every` seconds have passed, and seals it.
 
@@ -80,10 +94,7 @@ def writer(job: str, *, every: float, spent: float) -> Any:  # noqa: ANN401  # a
             folder = Path(args.output_dir)
             checkpoint = folder / f"checkpoint-{state.global_step}"
             total = spent + time.monotonic() - started
-            (checkpoint / SPENT).write_text(json.dumps(total), encoding="utf-8")
-            seal(checkpoint, job)
-            for old in _all(folder)[:-KEPT]:
-                shutil.rmtree(old)
+            finish(checkpoint, job, spent=total)
             written = time.monotonic()
 
     return Writer()

@@ -22,7 +22,7 @@ from trainers.objectives import orpo_trainer, sft_trainer
 from trainers.parameters import predicted_parameters
 from trainers.stopping import Measured, Scorer, Stopper
 
-__all__ = ["Curve", "Fitted", "Point", "Task", "fit"]
+__all__ = ["Curve", "Fitted", "Point", "Task", "fit", "refuse_idle", "snapshot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def fit(model: Model, task: Task, *, on_step: Callable[[int, int, Point], None],
     """
     config = task.config
     trained = model.train() if config.method == "full" else _adapted(model, task)
-    before = _snapshot(trained)
+    before = snapshot(trained)
     checkpoint = newest(task.folder, task.job, say)
     spent = spent_seconds(checkpoint) if checkpoint else 0.0
     resumed_at = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
@@ -128,7 +128,7 @@ def fit(model: Model, task: Task, *, on_step: Callable[[int, int, Point], None],
     seconds = spent + time.monotonic() - started - (stopper.seconds if stopper else 0.0)
     trained = trainer.accelerator.unwrap_model(trainer.model)
     kept_step = stopper.restore(trained) if stopper else trainer.state.global_step
-    _refuse_idle(trained, before)
+    refuse_idle(trained, before)
     return Fitted(
         model=trained,
         curve=tuple(_point(entry) for entry in trainer.state.log_history if "loss" in entry),
@@ -218,7 +218,7 @@ def _point(entry: dict[str, Any]) -> Point:
     return Point(entry["step"], entry["epoch"], entry["loss"], float(entry["grad_norm"]), entry["learning_rate"])
 
 
-def _snapshot(model: Model, most: int = 1 << 24) -> dict[str, Any]:
+def snapshot(model: Model, most: int = 1 << 24) -> dict[str, Any]:
     """Copies of the smaller trainable tensors, at most `most` numbers but always one, to see later that they moved."""
     kept: dict[str, Any] = {}
     for name, tensor in sorted(model.named_parameters(), key=lambda item: item[1].numel()):
@@ -228,7 +228,7 @@ def _snapshot(model: Model, most: int = 1 << 24) -> dict[str, Any]:
     return kept
 
 
-def _refuse_idle(model: Model, before: dict[str, Any]) -> None:
+def refuse_idle(model: Model, before: dict[str, Any]) -> None:
     """Refuse weights that have not moved, or hold a number that is not finite."""
     trained = {name: tensor for name, tensor in model.named_parameters() if tensor.requires_grad}
     if not all(bool(tensor.isfinite().all()) for tensor in trained.values()):

@@ -15,18 +15,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.errors import NotMeasured, UsageProblem
 from harness.sweeps import Screen
 from trainers.config import TrainConfig
 from trainers.devices import one_gpu, visible_gpus
-from trainers.product import finished_job
+from trainers.product import failure_of, finished_job
 
-__all__ = ["Job", "to_toml", "train"]
+__all__ = ["Ended", "Job", "run", "surroundings", "to_toml", "train"]
 
 INVALID = 11
 """Exit code of a training that would fail again: it diverged, or its base or rows are unfit."""
@@ -54,6 +54,44 @@ class Job:
         """The file of that suffix beside the adapter's folder."""
         return self.out.with_name(self.out.name + suffix)
 
+    def write(self) -> None:
+        """Write the configuration beside the adapter's folder.
+
+        Raises:
+            UsageProblem: nothing can be written there.
+        """
+        text = to_toml(self.config.model_dump(mode="json", exclude_none=True))
+        try:
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+            self.beside(".toml").write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UsageProblem(
+                f"{self.out.parent}: cannot be written ({error.strerror}); give another --store"
+            ) from error
+
+    def refuse_failed(self) -> None:
+        """Refuse what would fail again.
+
+        Raises:
+            NotMeasured: training failed before.
+        """
+        failed = failure_of(self.out)
+        if failed.exists():
+            reason = failed.read_text(encoding="utf-8").strip()
+            raise NotMeasured(f"training {self.name} failed before: {reason}; remove {failed} to try again")
+
+
+class Ended(NamedTuple):
+    """How a process of the trainers ended: its exit code, below 0 for a signal, and the last line that it said."""
+
+    code: int
+    said: str
+
+    @property
+    def how(self) -> str:
+        """The exit code in words."""
+        return f"killed by {signal.Signals(-self.code).name}" if self.code < 0 else f"exit code {self.code}"
+
 
 def train(job: Job, screen: Screen, *, place: str) -> bool:
     """Train, unless that was done before.
@@ -72,27 +110,32 @@ def train(job: Job, screen: Screen, *, place: str) -> bool:
     """
     if finished_job(job.out) is not None:
         return False
-    failed = job.beside(".failed")
-    if failed.exists():
-        reason = failed.read_text(encoding="utf-8").strip()
-        raise NotMeasured(f"training {job.name} failed before: {reason}; remove {failed} to try again")
-    try:
-        job.out.parent.mkdir(parents=True, exist_ok=True)
-        job.beside(".toml").write_text(to_toml(job.config.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
-    except OSError as error:
-        raise UsageProblem(f"{job.out.parent}: cannot be written ({error.strerror}); give another --store") from error
-    environment = _environment(screen)
-    chosen = one_gpu(environment, visible_gpus, device=job.device)
+    job.refuse_failed()
+    job.write()
+    environment, chosen = surroundings(screen, job.device)
     screen.say(f"training {job.name} ({place})" + (f" on {chosen}" if chosen else ""))
     started = time.monotonic()
-    code, reason = _run(job, screen, environment)
-    if code == INVALID:
-        failed.write_text(reason + "\n", encoding="utf-8")
-    if code != 0:
-        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        raise NotMeasured(f"training {job.name} failed ({how}): {reason}; all it said is in {job.beside('.log')}")
+    log = job.beside(".log")
+    ended = run([str(job.beside(".toml")), "--out", str(job.out)], log, screen, environment)
+    if ended.code == INVALID:
+        failure_of(job.out).write_text(ended.said + "\n", encoding="utf-8")
+    if ended.code != 0:
+        raise NotMeasured(f"training {job.name} failed ({ended.how}): {ended.said}; all it said is in {log}")
     screen.say(f"trained {job.name} in {time.monotonic() - started:.0f} s")
     return True
+
+
+def surroundings(screen: Screen, device: str) -> tuple[dict[str, str], str]:
+    """The environment of a training process, and which GPU was chosen for it, in words.
+
+    Raises:
+        UsageProblem: `device` is not there.
+    """
+    root = str(Path(__file__).parents[1])
+    inherited = os.environ.get("PYTHONPATH")
+    shown = {"TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1"} if screen.live else {}
+    environment = os.environ | shown | {"PYTHONPATH": os.pathsep.join([root, inherited] if inherited else [root])}
+    return environment, one_gpu(environment, visible_gpus, device=device)
 
 
 def to_toml(values: Mapping[str, Any]) -> str:
@@ -110,10 +153,16 @@ def _toml_value(value: Any) -> str:  # noqa: ANN401  # any JSON value but null a
     return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
 
 
-def _run(job: Job, screen: Screen, environment: Mapping[str, str]) -> tuple[int, str]:
-    """Exit code of the training, and the last thing it said."""
-    command = [sys.executable, "-m", "trainers", str(job.beside(".toml")), "--out", str(job.out)]
-    log = job.beside(".log")
+def run(words: Sequence[str], log: Path, screen: Screen, environment: Mapping[str, str]) -> Ended:
+    """Run `python -m trainers WORDS` to its end; interrupted, interrupt it.
+
+    Args:
+        words: of its command line.
+        log: gets all that it says, after what is there.
+        screen: shows it.
+        environment: from `surroundings`.
+    """
+    command = [sys.executable, "-m", "trainers", *words]
     with log.open("ab") as written, log.open("rb") as read:  # a file, because a pipe would die with this process
         read.seek(0, os.SEEK_END)
         start = read.tell()
@@ -130,7 +179,7 @@ def _run(job: Job, screen: Screen, environment: Mapping[str, str]) -> tuple[int,
         read.seek(start)
         lines = [line.strip() for line in CONTROL.sub("\n", read.read().decode(errors="replace")).splitlines()]
     told = [line.removeprefix("error: ") for line in lines if line]
-    return process.returncode, told[-1] if told else "no message"
+    return Ended(process.returncode, told[-1] if told else "no message")
 
 
 def _followed(process: "subprocess.Popen[bytes]", read: Any) -> Iterator[str]:  # noqa: ANN401  # an open file
@@ -142,10 +191,3 @@ def _followed(process: "subprocess.Popen[bytes]", read: Any) -> Iterator[str]:  
         if ended:
             return
         time.sleep(POLL_S)
-
-
-def _environment(screen: Screen) -> dict[str, str]:
-    root = str(Path(__file__).parents[1])
-    inherited = os.environ.get("PYTHONPATH")
-    shown = {"TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1"} if screen.live else {}
-    return os.environ | shown | {"PYTHONPATH": os.pathsep.join([root, inherited] if inherited else [root])}

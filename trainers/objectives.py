@@ -11,7 +11,7 @@ from typing import Any
 from trainers.bases import Model
 from trainers.encode import IGNORED_LABEL
 
-__all__ = ["orpo_classes", "orpo_trainer", "sft_trainer"]
+__all__ = ["Order", "orpo_classes", "orpo_trainer", "sft_trainer"]
 
 
 def sft_trainer(*, seed: int, lengths: Sequence[int] | None) -> Any:  # noqa: ANN401  # a class of TRL
@@ -86,7 +86,7 @@ def _repeatable(trainer: Any, seed: int, lengths: Sequence[int] | None) -> Any: 
         """Draws nothing from the global random state, and restores weights in the precision they were saved in."""
 
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:  # noqa: ANN401
-            return _Order(len(train_dataset or self.train_dataset), _step_rows(self.args), seed, lengths)
+            return Order(len(train_dataset or self.train_dataset), _step_rows(self.args), seed, lengths)
 
         def _save_checkpoint(self, model: Model, trial: object) -> None:
             Trainer._save_checkpoint(self, model, trial)  # noqa: SLF001  # TRL's own writes a model card besides
@@ -109,7 +109,7 @@ def _step_rows(args: Any) -> int:  # noqa: ANN401  # TrainingArguments
     return int(args.per_device_train_batch_size * args.gradient_accumulation_steps)
 
 
-class _Order:
+class Order:
     """A sampler of rows: shuffled by seed and epoch, and with `lengths` in groups of like length."""
 
     def __init__(self, count: int, step_rows: int, seed: int, lengths: Sequence[int] | None) -> None:
@@ -117,9 +117,11 @@ class _Order:
         self._epoch = 0
 
     def __len__(self) -> int:
+        """Rows in a pass."""
         return self._count
 
     def __iter__(self) -> Iterator[int]:
+        """The rows of one pass."""
         import torch
         from transformers.trainer_pt_utils import get_length_grouped_indices
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from harness.errors import BadRunDirectory
 from harness.fingerprint import file_digest
 
-__all__ = ["COMPLETE", "finished_job", "make_product", "seal"]
+__all__ = ["COMPLETE", "alone", "failure_of", "fill", "finished_job", "is_made", "make_product", "seal"]
 
 COMPLETE = "COMPLETE"
 
@@ -41,21 +41,42 @@ def make_product(out: Path, job: str, work: Callable[[Path], None]) -> bool:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadRunDirectory(f"{out.parent}: cannot be made ({error.strerror}); choose another --out") from error
-    with _alone(out):
-        done = finished_job(out)
-        if done == job:
+    with alone(out):
+        if is_made(out, job):
             return False
-        if done is not None or (out.exists() and any(out.iterdir())):
-            what = "the adapter of another configuration, data or base" if done else "files of no finished training"
-            raise BadRunDirectory(f"{out}: holds {what}; choose another --out, or remove it")
-        staging = out.with_name(f".{out.name}.unfinished")
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir()
-        work(staging)
-        seal(staging, job)
-        staging.replace(out)
-        _sync(out.parent)
+        fill(out, job, work)
     return True
+
+
+def is_made(out: Path, job: str) -> bool:
+    """Whether `out` holds the finished job; False when it is empty or missing.
+
+    Raises:
+        BadRunDirectory: it holds something else.
+    """
+    done = finished_job(out)
+    if done is None and not (out.exists() and any(out.iterdir())):
+        return False
+    if done != job:
+        what = "the adapter of another configuration, data or base" if done else "files of no finished training"
+        raise BadRunDirectory(f"{out}: holds {what}; choose another --out, or remove it")
+    return True
+
+
+def fill(out: Path, job: str, work: Callable[[Path], None]) -> None:
+    """Have `work` fill a folder and show it as `out`; the caller holds `alone(out)`."""
+    staging = out.with_name(f".{out.name}.unfinished")
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir()
+    work(staging)
+    seal(staging, job)
+    staging.replace(out)
+    _sync(out.parent)
+
+
+def failure_of(out: Path) -> Path:
+    """The file beside a product's folder that says why there is none: the same training would fail again."""
+    return out.with_name(f"{out.name}.failed")
 
 
 def finished_job(folder: Path) -> str | None:
@@ -105,7 +126,7 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _alone(out: Path) -> Iterator[None]:
+def alone(out: Path) -> Iterator[None]:
     """Hold the one lock of `out`; the system drops it when the process dies."""
     with out.with_name(f".{out.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -5,7 +5,7 @@ import platform
 import resource
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from trainers.config import TrainConfig
 from trainers.fit import Fitted
 from trainers.material import Material, token_counts
 
-__all__ = ["pins_of", "plain", "write_summary"]
+__all__ = ["Company", "pins_of", "plain", "write_summary"]
 
 LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "tokenizers")
 
@@ -58,7 +58,17 @@ def pins_of(material: Material, config: TrainConfig, device: str) -> Pins:
     )
 
 
-def write_summary(folder: Path, material: Material, fitted: Fitted, config: TrainConfig) -> Mapping[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Company:
+    """What training was shared with: `k` adapters in one pass, and the wall time of all of them together."""
+
+    k: int
+    shared_seconds: float
+
+
+def write_summary(
+    folder: Path, material: Material, fitted: Fitted, config: TrainConfig, company: Company | None = None
+) -> Mapping[str, Any]:
     """Write `training.json`, and return what it holds.
 
     Args:
@@ -66,6 +76,7 @@ def write_summary(folder: Path, material: Material, fitted: Fitted, config: Trai
         material: that was trained on.
         fitted: the outcome. Its seconds are wall time without loading, saving, and measuring for early stopping.
         config: as it ran; the batch is smaller than asked for when memory was short.
+        company: of a packed training, whose seconds are its share of the pack's; None for one by itself.
     """
     import torch
 
@@ -89,6 +100,7 @@ def write_summary(folder: Path, material: Material, fitted: Fitted, config: Trai
         "seconds": fitted.seconds,
         "rows_per_second": seen / fitted.seconds,
         "tokens_per_second": tokens * fitted.curve[-1].epoch / fitted.seconds,
+        "packed": asdict(company) if company else None,
         "peak_memory_bytes": torch.cuda.max_memory_allocated() if on_gpu else resident,
         "measured": [asdict(item) for item in fitted.measured],
         "curve": [asdict(point) for point in fitted.curve],

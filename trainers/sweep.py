@@ -31,6 +31,8 @@ from trainers.axes import Settings, axis_of, combined, grid, key_of, name_of, na
 from trainers.config import TrainConfig, load_config
 from trainers.jobs import Job, train
 from trainers.material import job_of, system_text
+from trainers.packed.jobs import train_together
+from trainers.packed.plan import group
 from trainers.planning.shapes import GROUPS, read_shape
 from trainers.record import plain
 
@@ -72,6 +74,9 @@ class TrainedSweep:
     given: Mapping[str, Settings]
     rank_by: str
     _jobs: dict[str, Job] = field(default_factory=dict)
+    _packs: list[tuple[str, ...]] = field(default_factory=list)
+    _alone: dict[str, str] = field(default_factory=dict)
+    _fresh: set[str] = field(default_factory=set)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,11 +104,26 @@ class TrainedSweep:
             )
             set_, given = _json(self.settings[name]), _json(self.given[name])
             points.append(Point(name, model, set_, job, _parameters(asked), given))
+        if not self.options.no_pack:
+            packs, self._alone = group({name: job.config for name, job in self._jobs.items()}, folder)
+            self._packs = list(packs)
         return tuple(points)
 
     def train(self, name: str, screen: Screen) -> bool:
-        """See `Sweep.train`."""
-        return train(self._jobs[name], screen, place=f"{self.names.index(name) + 1} of {len(self.configs)}")
+        """See `Sweep.train`. A point's pack is trained with it, and what it brings counts when it is asked for."""
+        place = f"{self.names.index(name) + 1} of {len(self.configs)}"
+        pack = next((pack for pack in self._packs if name in pack), None)
+        if pack is not None and name not in self._fresh:
+            jobs = [self._jobs[each] for each in pack]
+            trained = train_together(jobs, self._jobs[name], screen, place=place)
+            if trained is None:
+                self._packs.remove(pack)
+            self._fresh |= trained or set()
+        if name in self._fresh:
+            self._fresh.remove(name)
+            return True
+        reason = f"; by itself: {self._alone[name]}" if name in self._alone else ""
+        return train(self._jobs[name], screen, place=place + reason)
 
 
 def make_sweep(options: Options) -> TrainedSweep:

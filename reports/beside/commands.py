@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from harness.outputs import writable, write_output
+from harness.outputs import JsonFile, write_output
 
 __all__ = ["compare"]
 
@@ -19,9 +19,7 @@ def compare(  # noqa: PLR0913  # one parameter for each option
     model_a: Annotated[str, typer.Option(help="Model of A (default: the winner, or the only candidate).")] = "",
     model_b: Annotated[str, typer.Option(help="Model of B, likewise.")] = "",
     markdown: Annotated[bool, typer.Option("--md", help="Print Markdown, with every name in a code span.")] = False,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", callback=writable, help="Write everything there too, as JSON.")
-    ] = None,
+    json_file: JsonFile = None,
     fail_on: Annotated[
         Literal["worse", "any", "never"],
         typer.Option(help="What ends with 1: B shown worse on a metric, any broken example, or neither."),

@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from reports.charts.canvas import INK, MUTED, PAPER, draw, drawable, titled
+from reports.numbers import points
 
 __all__ = ["SHADES", "Cell", "Grid", "grid"]
 
@@ -68,7 +69,6 @@ def grid(drawn: Grid, width: int) -> Markup:
 
 def _cell(cell: Cell, reach: float) -> dict[str, Any]:
     half = len(SHADES) // 2
-    number = f"{100 * cell.change:+.1f}".replace("-", "−")
     return {
         "x": cell.column,
         "x2": cell.column + 1,
@@ -77,7 +77,7 @@ def _cell(cell: Cell, reach: float) -> dict[str, Any]:
         "middle_x": cell.column + 0.5,
         "middle_y": cell.row + 0.5,
         "shade": SHADES[half + round(half * cell.change / reach)],
-        "text": number,
+        "text": points(cell.change),
         "doubt": "" if cell.shown else "ns",
     }
 

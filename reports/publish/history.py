@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from harness.atomic import write_atomically
 from harness.errors import UsageProblem
-from reports.charts.canvas import CANDIDATE, MUTED, draw
+from reports.charts.canvas import CANDIDATE, MUTED, Figure, draw, figure
 from reports.html import render_template
 from reports.load import load
 from reports.publish.gate_file import MOST_BYTES, BadGateFile, GateFile, GateLine, read_gate_file
@@ -18,7 +18,7 @@ from reports.publish.of_run import gate_file
 
 __all__ = ["Entry", "Trend", "entries", "trends", "write_history"]
 
-_WIDE, _NARROW, _TALL = 1060, 340, 150
+_TALL = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,13 @@ class Entry:
 class Trend:
     """One gate over the runs that have it, oldest first; of several candidates of a run the one with the lowest bound.
 
-    `path` holds the number of the run in the index, from 1, and what its gate says. `wide` and `narrow` are drawings.
+    `path` holds the number of the run in the index, from 1, and what its gate says.
     """
 
     suite: str
     gate: str
     path: tuple[tuple[int, GateLine], ...]
-    wide: Markup
-    narrow: Markup
-    caption: str
+    figure: Figure
 
     @property
     def twin(self) -> None:
@@ -111,7 +109,7 @@ def _trend(suite: str, gate: str, path: Sequence[tuple[int, GateLine]]) -> Trend
     kinds = len({line.fingerprint for _, line in path})
     broken = f" The suite changed: {kinds} kinds of measurement, not joined by a line." if kinds > 1 else ""
     caption = f"{suite}, {gate}: {passed} of {len(path)} runs passed.{broken}"
-    return Trend(suite, gate, tuple(path), _drawn(path, _WIDE), _drawn(path, _NARROW), caption)
+    return Trend(suite, gate, tuple(path), figure(lambda width: _drawn(path, width), caption))
 
 
 def _drawn(path: Sequence[tuple[int, GateLine]], width: int) -> Markup:

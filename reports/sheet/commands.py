@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.errors import HarnessError
-from harness.outputs import writable
+from harness.outputs import JsonFile, writable
 
 __all__ = ["sheet"]
 
@@ -48,9 +48,7 @@ def export_sheet(
 def score_sheet(
     filled: Annotated[Path, typer.Argument(metavar="SHEET", help="The sheet with `better` filled in.")],
     key: Annotated[Path | None, typer.Option(help="Its key (default: SHEET with .key.json for .csv).")] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", callback=writable, help="Write all figures there too, as JSON.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Say what people think of the candidate: wins, ties, losses, and whether the run's metric agrees.
 

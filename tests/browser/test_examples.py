@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from reports.html import write_report
-from reports.texts import visible
 from tests.browser.runs import CHANGES, judged, known, way
 from tests.reports.maker import row
 
@@ -142,68 +141,6 @@ def test_json_answers_are_compared_field_by_field(report, visit):
     assert table.locator("td.same").count() == 7
 
 
-@pytest.mark.parametrize(
-    ("reference", "base", "candidate", "wanted"),
-    [
-        ('{"a": 1.0}', '{"a": 1}', '{"a": 1.00}', [["/a", "1.0", "1", "1.00"]]),
-        ('{"a": [1, {"b/c": "x"}]}', '{"a": []}', '{"a": 123456789012345678901}', None),
-        ('{"n": null}', '{"n": false}', '{"m": ""}', [["/n", "null", "false", None], ["/m", None, None, '""']]),
-        ("[1]", '{"a": 1}', '{"a": 1}', []),
-        ('{"a": 1', '{"a": 1}', '{"a": 1}', []),
-    ],
-)
-def test_fields_keep_what_was_written(report, visit, reference, base, candidate, wanted):
-    """Numbers keep their digits, pointers escape, what is absent is null, and what is no object gives no fields."""
-    wanted = (
-        wanted
-        if wanted is not None
-        else [
-            ["/a/0", "1", None, None],
-            ["/a/1/b~1c", '"x"', None, None],
-            ["/a", None, "[]", "123456789012345678901"],
-        ]
-    )
-    seen = visit(report, ready=False)
-    assert (
-        seen.page.evaluate(
-            f"([a, b, c]) => {{ {source('differences')}; return fieldDiff(a, b, c) }}", [reference, base, candidate]
-        )
-        == wanted
-    )
-
-
-def source(*names):
-    """The text of files of the script, to call what is in them."""
-    from importlib.resources import files
-
-    return "\n".join(files("reports.browser").joinpath(f"{name}.js").read_text() for name in names)
-
-
-def test_word_differences_lose_nothing(report, visit):
-    """Stretches join to both texts, equal texts have no change, and endless ones are one change."""
-    seen = visit(report, ready=False)
-    call = f"([old, fresh]) => {{ {source('differences')}; return wordDiff(old, fresh) }}"
-    texts = ["", "same words", "a b c d", "a x c d e", "żółw 漢字 🙂 end", "żółw 漢 🙂", "x " * 3000, "y " * 3000 + "z"]
-    for old in texts:
-        for fresh in texts:
-            sides = seen.page.evaluate(call, [old, fresh])
-            assert ["".join(words for words, _ in side) for side in sides] == [old, fresh]
-            assert any(changed for side in sides for _, changed in side) == (old != fresh)
-    assert seen.page.evaluate(call, ["a b c d", "a x c d e"]) == [
-        [["a ", False], ["b", True], [" c d", False]],
-        [["a ", False], ["x", True], [" c d", False], [" e", True]],
-    ]
-
-
-def test_hidden_characters_are_shown_as_elsewhere(report, visit):
-    """The script's `visible` gives for every code point what Python's gives, so that both halves of a page agree."""
-    seen = visit(report, ready=False)
-    codes = [*range(0x3400), *range(0xD7F0, 0xE010), *range(0xFE00, 0x10010), *range(0xDFFF0, 0xE1010)]
-    call = f"(codes) => {{ {source('text')}; return codes.map((code) => visible(String.fromCodePoint(code))) }}"
-    shown = seen.page.evaluate(call, codes)
-    assert [code for code, text in zip(codes, shown, strict=True) if text != visible(chr(code))] == []
-
-
 def test_keys_walk_through_the_list(report, visit):
     """`/` goes to the search, j and k to the next and previous example, Esc closes and the focus goes back."""
     seen = visit(report)
@@ -292,19 +229,6 @@ def test_links_and_commands_can_be_copied(report, visit):
     assert (
         visit(report, f"#s-postings-post{right:03d}").page.get_by_role("button", name="Copy as regression").count() == 0
     )
-
-
-def test_words_of_a_command_are_quoted(report, visit):
-    """Whatever an id holds, the shell reads it back as it was, and no terminal obeys it."""
-    import subprocess
-
-    seen = visit(report, ready=False)
-    words = ["plain", "two words", "it's", "$(touch x)", "`x`", "a\nb", "\x1b[31m", "漢'\"\\", "--flag", "!$*?", ""]
-    call = f"(words) => {{ {source('address')}; return words.map(quoted) }}"
-    for word, quoted in zip(words, seen.page.evaluate(call, words), strict=True):
-        assert not set(quoted) & {"\x1b", "\n"}
-        done = subprocess.run(["bash", "-c", f"printf %s {quoted}"], capture_output=True, text=True, check=True)
-        assert done.stdout == word
 
 
 def test_the_page_says_for_how_many_it_has_texts(cut, report, visit):

@@ -104,41 +104,15 @@ def test_tables_sort_by_what_their_cells_mean(reports, visit):
     cells = table.locator(f"tbody tr > :nth-child({column + 1})")
     head = table.locator("thead th").nth(column)
     head.locator("button").click()
-    assert cells.all_inner_texts() == ["500", "1,000", "4,000", "90,000"]
+    assert cells.all_inner_texts() == ["500", "1,000", "4,000", "90,000", "–"]
     assert head.get_attribute("aria-sort") == "ascending"
     head.locator("button").click()
-    assert cells.all_inner_texts() == ["90,000", "4,000", "1,000", "500"]
+    assert cells.all_inner_texts() == ["90,000", "4,000", "1,000", "500", "–"]
     ranked = next(place for place, head in enumerate(heads) if head.startswith("Ranking"))
     for _ in range(2):
         table.locator("thead th button").nth(ranked).click()
-        assert table.locator(f"tbody tr > :nth-child({ranked + 1})").all_inner_texts()[-1] == "not measured"
-
-
-@pytest.mark.parametrize(
-    ("html", "key"),
-    [
-        ("−0.8", -0.8),
-        ("▲ +39.8", "▲ +39.8"),
-        ('<span aria-hidden="true">▲</span> +39.8<span class="metric">+30 to +40</span>', 39.8),
-        ("1,234", 1234),
-        ("12.5%", 12.5),
-        ("3 min 05 s", 185),
-        ("2 h 10 min", 7800),
-        ("12.4 MB", 12.4e6),
-        ("–", None),
-        ("not measured", None),
-        ("2nd", "2nd"),
-    ],
-)
-def test_a_figure_is_read_as_written(reports, visit, html, key):
-    """Signs, thousands, shares, durations and sizes sort by what they are worth."""
-    from importlib.resources import files
-
-    source = files("reports.browser").joinpath("comforts.js").read_text().split("/** Commands can")[0]
-    seen = visit(reports["gate"], ready=False)
-    seen.page.goto("about:blank")
-    cell = "const cell = document.createElement('td'); cell.innerHTML = html; return sortKey(cell);"
-    assert seen.page.evaluate(f"(html) => {{ {source}; {cell} }}", html) == key
+        last = table.locator(f"tbody tr > :nth-child({ranked + 1})").all_inner_texts()[-2:]
+        assert sorted(last) == ["not measured", "–"]
 
 
 def test_a_command_can_be_copied(reports, visit):

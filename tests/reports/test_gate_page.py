@@ -5,11 +5,13 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from harness.types import Score
+from harness.types import Estimate, Outcome, Score, Verdict
 from reports.cases import State, regression_sets
+from reports.guards import guards
 from reports.html import write_report
 from reports.load import load
 from reports.page import build
+from reports.sections import Line
 from tests.reports.maker import Case, Made, demo, row
 from tests.reports.reader import ANCHORS, Outline, sections
 
@@ -92,6 +94,18 @@ def test_subjects_are_drawn_with_the_margin_and_the_pooled_value_on_top(tmp_path
     assert str(guard.figure.wide).count('fill="#f7e3d4"') == 1
     (kept,) = build(load(demo(400, loss=0).write(tmp_path / "kept")), 1).subjects
     assert "stays clear of the zone" in kept.forgetting[0].figure.caption
+
+
+def test_a_value_inside_the_margin_whose_bound_is_not_reaches_into_the_zone():
+    """What counts is the lower bound, as it does for the gate."""
+    seen = Estimate(-0.01, -0.03, 0.01, 500, "tango")
+    gate = Verdict(
+        Outcome.INCONCLUSIVE, "knows", "acc-drop<=0.02", "r16", "acc", seen, -0.02, 500, 5, 10, None, None, ""
+    )
+    line = Line("knows", "acc", 500, None, None, -0.01, seen, -0.02, None, (gate,))
+    (guard,) = guards([line], [], ["knows"])
+    assert "reaches into the zone beyond −2.0" in guard.figure.caption
+    assert guards([line], [], ["another"]) == ()
 
 
 def test_slices_with_few_examples_are_folded_away(tmp_path):

@@ -66,9 +66,9 @@ def test_a_suite_that_changed_is_not_joined(place):
     gate = replace(run.gates[0], fingerprint="0" * 64)
     runs = [run, run, replace(run, gates=(gate, *run.gates[1:]))]
     first, second = trends(runs)[0], trends(runs)[1]
-    assert "2 kinds of measurement" in first.caption
+    assert "2 kinds of measurement" in first.figure.caption
     assert "kinds" not in second.caption
-    assert str(first.wide).count("<path") > str(second.wide).count("<path")
+    assert str(first.figure.wide).count("<path") > str(second.figure.wide).count("<path")
 
 
 def test_a_place_without_runs_is_one_line(place, monkeypatch, capsys):

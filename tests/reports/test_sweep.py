@@ -1,5 +1,7 @@
 """The page of a sweep: its winner decides, its losers keep their own verdicts, and prompts stand beside adapters."""
 
+from dataclasses import replace
+
 import pytest
 import scipy.optimize
 import scipy.stats  # noqa: F401  # before pytester notes which modules it may forget: numpy loads only once,
@@ -11,6 +13,7 @@ from reports.headline import candidate_banner, run_banner
 from reports.html import render, write_report
 from reports.load import load
 from reports.page import build
+from reports.sweep import Point
 from tests.playground import finished_run, make_model, make_suite, run_gate
 from tests.sweeping import CONFTEST
 
@@ -86,3 +89,23 @@ def test_points_of_another_plan_are_refused(gated):
     file.write_text(file.read_text().replace('"select_rows"', '"selected_rows"'))
     with pytest.raises(BadRunDirectory, match="select_rows"):
         load(folder)
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        ({"packed": {"k": 9, "shared_seconds": 90.0}, "seconds": 10.0}, "one of 9 in a pack"),
+        ({"packed": None, "seconds": 10.0}, "by itself"),
+        ({"seconds": 10.0}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_way_that_a_point_was_trained_is_said(gated, training, said):
+    """In the table, beside the time it took; nothing is said where the trainer said nothing."""
+    run = load(gated("good=390:2000", "poor=200:1000"))
+    first, second = run.sweep.points
+    assert first.way == ""
+    told = Point(first.name, first.select, first.behind, first.share, first.parameters, first.scale, training)
+    assert told.way == said
+    page = render(build(replace(run, sweep=replace(run.sweep, points=(told, second))), 5))
+    assert ("in a pack</span>" in page, "by itself</span>" in page) == ("pack" in said, "itself" in said)

@@ -1,5 +1,8 @@
 """The pictures of a sweep's page, made of real runs of made-up points: what they say, and why they are not drawn."""
 
+import re
+from html import unescape
+
 import pytest
 import scipy.optimize
 import scipy.stats  # noqa: F401  # before pytester notes which modules it may forget: numpy loads only once,
@@ -7,6 +10,7 @@ import vl_convert  # noqa: F401  # and so does the drawing library
 
 from harness import session
 from harness.types import Estimate, Outcome
+from reports.charts.grid import SHADES, Cell, Grid, grid
 from reports.charts.parallel import Rail
 from reports.charts.plane import Kind
 from reports.html import write_report
@@ -65,6 +69,9 @@ def test_the_five_pictures_say_what_they_show(swept):
     outline = Outline.of(page)
     assert outline.unbalanced == []
     assert len(outline.ids) == len(set(outline.ids))
+    figures = re.findall(r"<figure>.*?</figure>", page[page.index('id="sweep"') : page.index('id="suites"')], re.DOTALL)
+    assert len(figures) == 5
+    assert all('<details class="twin">' in each and "<figcaption>" in each for each in figures)
     assert {"pareto", "parallel", "map", "curves", "cost", "selection"} <= set(outline.ids)
 
 
@@ -117,3 +124,21 @@ def test_rails_space_ranks_by_ratio_and_words_in_order():
     assert Rail("gain", (0.0, 2.0, 8.0), result=True).height(2.0) == 0.25
     assert [Rail("where", ("qv", "all", "mlp")).height(word) for word in ("qv", "all", "mlp")] == [0.0, 0.5, 1.0]
     assert Rail("same", (3, 3)).height(3) == 0.5
+
+
+def test_settings_are_drawn_as_text_whatever_they_hold():
+    """The labels of a map are part of an expression; quotes, brackets and markup in them end up as letters."""
+    odd = ('"][0]+"x', "'];</text><script>", "${7*7}")
+    cells = tuple(Cell(place, 0, change, shown=True) for place, change in enumerate((0.1, -0.1, 0.0)))
+    drawn = str(grid(Grid("made", ("across", "down"), odd, ("one",), cells), 900))
+    assert "<script" not in drawn
+    assert [unescape(label) for label in re.findall(r">([^<]+)</text>", drawn)][:3] == list(odd)
+
+
+def test_a_map_shades_losses_orange_gains_blue_and_the_base_in_between():
+    """The palette is centred on zero, and an empty place is slanted and has no number."""
+    cells = Cell(0, 0, -0.2, shown=True), Cell(1, 0, 0.0, shown=False), Cell(2, 0, 0.2, shown=True)
+    drawn = str(grid(Grid("made", ("across", "down"), ("a", "b", "c", "d"), ("one",), cells), 900))
+    assert [shade for shade in SHADES if f'fill="{shade}"' in drawn] == [SHADES[0], SHADES[3], SHADES[6]]
+    assert {">−20.0<", ">0.0<", ">ns<", ">+20.0<"} <= set(re.findall(r">[^<>]+<", drawn))
+    assert len(re.findall(r'stroke="#5f6873"', drawn)) == 6

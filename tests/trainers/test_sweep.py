@@ -26,7 +26,7 @@ OPTIONS = Options(**dict.fromkeys(Options.__dataclass_fields__))
 
 @pytest.fixture
 def options(base, data, tmp_path) -> Options:
-    """`--sweep rank=2,4` on the tiny base, from a configuration of three steps."""
+    """`--sweep rank=2,4 --no-pack` on the tiny base, from a configuration of three steps."""
     config = tmp_path / "train.toml"
     config.write_text(
         f'data = {json.dumps(str(data))}\nsystem = "Answer with JSON."\nbatch_size = 4\nmax_length = 256\n'
@@ -40,6 +40,7 @@ def options(base, data, tmp_path) -> Options:
         dtype="float32",
         quantization="none",
         sweep=("rank=2,4",),
+        no_pack=True,
         train_config=str(config),
         device="auto",
         store=tmp_path / "store",

@@ -1,0 +1,163 @@
+"""A pack's products are the ordinary trainer's: the same job, files and receipt, and adapters that PEFT loads."""
+
+import json
+
+import pytest
+import torch
+from peft.utils.save_and_load import load_peft_weights
+
+import trainers.packed.train as module
+from harness.errors import BadRunDirectory, ModelProblem
+from harness.models import identify
+from trainers.config import TrainConfig
+from trainers.packed.train import Wanted, train_pack
+from trainers.product import COMPLETE, finished_job
+from trainers.sft import Watcher, train
+
+
+@pytest.fixture
+def wanted(config, tmp_path) -> list[Wanted]:
+    """Three points: other ranks, layers and rates."""
+    points = {
+        "r2": {"lora": {"rank": 2}},
+        "r8-mlp": {"lora": {"rank": 8, "target_modules": "mlp"}},
+        "slow": {"optim": {"learning_rate": 1e-3, "weight_decay": 0.1}},
+    }
+    plain = config.model_dump()
+    made = {name: TrainConfig.model_validate(plain | settings) for name, settings in points.items()}
+    return [Wanted(each, tmp_path / "pack" / name) for name, each in made.items()]
+
+
+def weights(folder) -> torch.Tensor:
+    """All numbers of an adapter."""
+    return torch.cat([tensor.flatten() for _, tensor in sorted(load_peft_weights(folder, device="cpu").items())])
+
+
+def test_products_are_those_of_trainings_by_themselves(wanted, tmp_path):
+    """Same job digest, same files, same adapter_config.json and pins; weights within rounding; cost told as a share."""
+    said = []
+    assert train_pack(wanted, Watcher(say=said.append)) == {each.out: "" for each in wanted}
+    assert "3 adapters in one pass" in said
+    for each in wanted:
+        trained = train(each.config, tmp_path / "alone" / each.out.name)
+        other = tmp_path / "alone" / each.out.name
+        assert finished_job(each.out) == finished_job(other)
+        assert {path.name for path in each.out.iterdir()} == {path.name for path in other.iterdir()}
+        for name in ("adapter_config.json", "tunegate.json"):
+            assert json.loads((each.out / name).read_text()) == json.loads((other / name).read_text())
+        assert (weights(each.out) - weights(other)).norm() < 1e-3 * weights(other).norm()
+        ours, theirs = (json.loads((folder / "training.json").read_text()) for folder in (each.out, other))
+        assert ours.keys() == theirs.keys()
+        assert ours["packed"] == {"k": 3, "shared_seconds": pytest.approx(3 * ours["seconds"])}
+        assert theirs["packed"] is None
+        for key in ("rows", "tokens", "learned_tokens", "steps", "trainable_parameters", "audit", "data_sha256"):
+            assert ours[key] == theirs[key]
+        assert identify(trained.model).digests
+    assert not list(wanted[0].out.parent.glob("*.checkpoints"))
+
+
+def test_what_is_trained_is_not_trained_again(wanted):
+    """A finished point is left as it is, and a pack of finished points reads no rows."""
+    train_pack(wanted[:2], Watcher())
+    before = [(each.out / COMPLETE).stat().st_mtime_ns for each in wanted[:2]]
+    said = []
+    train_pack(wanted, Watcher(say=said.append))
+    assert "1 adapters in one pass" in said
+    assert [(each.out / COMPLETE).stat().st_mtime_ns for each in wanted[:2]] == before
+    wanted[0].config.data.unlink()
+    wanted[0].config.data.write_text("not JSON")
+    with pytest.raises(BadRunDirectory, match="adapter of another configuration, data or base"):
+        train_pack(wanted, Watcher())
+
+
+def test_a_pack_killed_among_its_products_writes_the_rest_without_training(wanted, tmp_path, monkeypatch):
+    """One product is there, the process dies: the next goes on from the last step, and its adapters are the same."""
+    calm = [Wanted(each.config, tmp_path / "calm" / each.out.name) for each in wanted]
+    train_pack(calm, Watcher())
+    real, written = module.write_summary, []
+
+    def dies(folder, *rest):
+        if written:
+            raise KeyboardInterrupt
+        written.append(folder)
+        return real(folder, *rest)
+
+    monkeypatch.setattr(module, "write_summary", dies)
+    with pytest.raises(KeyboardInterrupt):
+        train_pack(wanted, Watcher())
+    monkeypatch.undo()
+    assert [finished_job(each.out) is not None for each in wanted] == [True, False, False]
+    said = []
+    assert not any(train_pack(wanted, Watcher(say=said.append)).values())
+    assert "going on from step 3" in said
+    for each, undisturbed in zip(wanted, calm, strict=True):
+        assert weights(each.out).equal(weights(undisturbed.out))
+
+
+def test_a_point_that_diverges_is_told_beside_its_folder_and_the_others_are_made(wanted, monkeypatch):
+    """The reason is what the ordinary trainer says; asked again, nothing is trained."""
+    real = module.fit_pack
+
+    def spoiled(*args, **kwargs):
+        found = real(*args, **kwargs)
+        bad = module.replace(found.adapters[1], fault="step 2: loss nan and gradient norm nan are not both finite")
+        return module.replace(found, adapters=(found.adapters[0], bad, found.adapters[2]))
+
+    monkeypatch.setattr(module, "fit_pack", spoiled)
+    reasons = train_pack(wanted, Watcher())
+    assert [bool(reason) for reason in reasons.values()] == [False, True, False]
+    assert "training stopped at step 2: loss nan" in reasons[wanted[1].out]
+    assert not wanted[1].out.exists()
+    assert wanted[1].out.with_name("r8-mlp.failed").read_text().strip() == reasons[wanted[1].out]
+    monkeypatch.setattr(module, "fit_pack", None)
+    assert train_pack(wanted, Watcher()) == reasons
+
+
+def test_an_adapter_that_learned_nothing_is_refused(wanted, monkeypatch):
+    """Weights that are those of the start make no product."""
+    real = module.fit_pack
+
+    def idle(*args, **kwargs):
+        found = real(*args, **kwargs)
+        still = [module.replace(adapter, factors=adapter.start) for adapter in found.adapters]
+        return module.replace(found, adapters=tuple(still))
+
+    monkeypatch.setattr(module, "fit_pack", idle)
+    assert all("still those of the start" in reason for reason in train_pack(wanted, Watcher()).values())
+
+
+def test_a_pack_that_does_not_fit_is_halved(wanted, monkeypatch):
+    """Out of memory with three, with two: each is trained; with one there is nothing to halve."""
+    real, sizes = module.fit_pack, []
+
+    def small(model, task, **kwargs):
+        sizes.append(len(task.members))
+        if len(task.members) > limit:
+            raise torch.OutOfMemoryError("no room")
+        return real(model, task, **kwargs)
+
+    monkeypatch.setattr(module, "fit_pack", small)
+    limit = 0
+    with pytest.raises(ModelProblem, match="out of memory with one adapter in the pack; train with --no-pack"):
+        train_pack(wanted, Watcher())
+    assert sizes == [3, 1]
+    limit, sizes[:] = 1, []
+    assert not any(train_pack(wanted, Watcher()).values())
+    assert sizes == [3, 1, 2, 1, 1]
+
+
+def test_memory_decides_how_many_are_trained_at_once(config):
+    """Packs are as few as fit and even in size; the estimate grows with the adapters, ranks and rows."""
+    from trainers.encode import EncodedRow
+    from trainers.packed.memory import pack_bytes, pack_sizes
+
+    embedded = config.model_copy(update={"model": "embedded"})
+    rows = [EncodedRow((1,) * 100, (1,) * 100)]
+    one, five = (pack_bytes([embedded] * count, 100, exact=True) for count in (1, 5))
+    assert one < five < 5 * one
+    wide = embedded.model_copy(update={"lora": embedded.lora.model_copy(update={"rank": 64, "alpha": None})})
+    assert pack_bytes([wide], 100, exact=True) > one
+    assert pack_sizes([embedded] * 5, rows, five) == [5]
+    assert pack_sizes([embedded] * 5, rows, five - 1) == [3, 2]
+    assert pack_sizes([embedded] * 5, rows, 1) == [1, 1, 1, 1, 1]
+    assert pack_sizes([config.model_copy(update={"model": "unknown/model"})] * 2, rows, 1) == [2]

@@ -1,0 +1,207 @@
+"""Training a pack: one base, one stream of batches, K adapters, each as if it were alone."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from trainers.bases import Model
+from trainers.checkpoints import finish, newest, spent_seconds
+from trainers.config import TrainConfig
+from trainers.encode import EncodedRow
+from trainers.fit import Curve, Point
+from trainers.packed.attention import attending_rows
+from trainers.packed.layers import Moment, attached
+from trainers.packed.loss import answer_losses, refuse_other_head
+from trainers.packed.optimizer import Updates
+from trainers.packed.stack import Factors, Member, Stack, draw
+from trainers.packed.stream import Step, Stream
+
+__all__ = ["Alone", "PackTask", "Packed", "fit_pack"]
+
+NUMBERS, TOLD = "state.safetensors", "state.json"
+
+OnStep = Callable[[int, int, Point], None]
+"""Gets steps done, steps in all, and a point: the mean loss, the largest norm and rate of those still training."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackTask:
+    """What is trained.
+
+    Attributes:
+        config: of any member: all agree on rows, order, batch, steps and precision.
+        members: the adapters, at least one.
+        rows: from `encode`.
+        folder: for checkpoints; a run that finds its own there goes on from them.
+        job: digest of all that decides the training.
+    """
+
+    config: TrainConfig
+    members: tuple[Member, ...]
+    rows: Sequence[EncodedRow]
+    folder: Path
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """One adapter after training.
+
+    Attributes:
+        member: which.
+        start: its first factors, by layer.
+        factors: its last ones.
+        curve: a point for each step; it ends where the adapter was given up.
+        fault: why it was given up; empty when it was trained to the end.
+    """
+
+    member: Member
+    start: dict[str, Factors]
+    factors: dict[str, Factors]
+    curve: Curve
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A pack after training.
+
+    Attributes:
+        adapters: in the task's order.
+        seconds: wall time of the steps, over all processes that took part.
+        resumed_at: the step that this process went on from; 0 for a run without interruption.
+    """
+
+    adapters: tuple[Alone, ...]
+    seconds: float
+    resumed_at: int
+
+
+def fit_pack(model: Model, task: PackTask, *, on_step: OnStep, say: Callable[[str], None]) -> Packed:
+    """Train every member to the end, or to where it stops being finite.
+
+    Args:
+        model: from `load_base`; afterwards it is the untouched base again.
+        task: what is trained.
+        on_step: called after each step.
+        say: told where the run goes on from, and who is given up.
+
+    Raises:
+        BadSpec: a member targets what the model has not.
+        ModelProblem: this architecture cannot be packed.
+    """
+    model.requires_grad_(requires_grad=False)
+    starts = draw(model, task.members)
+    # most layers first: then the adapters that have a layer lie side by side, for all usual groups of layers
+    order = sorted(range(len(starts)), key=lambda row: -len(starts[row]))
+    run = _Run(model, task, [starts[row] for row in order], tuple(task.members[row] for row in order))
+    packed = run.train(on_step, say)
+    back = {row: at for at, row in enumerate(order)}
+    return Packed(tuple(packed.adapters[back[row]] for row in range(len(order))), packed.seconds, packed.resumed_at)
+
+
+class _Run:
+    """The loop; members are in the order of the stack's rows."""
+
+    def __init__(
+        self, model: Model, task: PackTask, starts: list[dict[str, Factors]], members: tuple[Member, ...]
+    ) -> None:
+        self._model, self._task, self._starts, self._members = model, task, starts, members
+        self._decoder, self._head = model.get_decoder(), model.get_output_embeddings()
+        self._stream = Stream(task.rows, task.config, model.device)
+        self._stack = Stack(starts, arithmetic=model.get_input_embeddings().weight.dtype)
+        self._updates = Updates(self._stack, members, self._stream.steps)
+        self._curves: list[list[Point]] = [[] for _ in members]
+        self._saved = time.monotonic()
+
+    def train(self, on_step: OnStep, say: Callable[[str], None]) -> Packed:
+        model, task = self._model, self._task
+        refuse_other_head(model, torch.tensor([task.rows[0].input_ids], device=model.device))
+        checkpoint = newest(task.folder, task.job, say)
+        resumed_at, spent = self._resume(checkpoint, say) if checkpoint else (0, 0.0)
+        if task.config.gradient_checkpointing:
+            model.activation_checkpointing_enable({"use_reentrant": False})
+        model.train()
+        started = time.monotonic()
+        with attached(model, self._stack, self._members) as moment, attending_rows(model):
+            for number in range(resumed_at, self._stream.steps):
+                self._record(number, self._step(self._stream.step(number), number, moment), on_step)
+                self._tell(number, say)
+                if len(self._updates.faults) == len(self._members):
+                    break
+                self._save(number + 1, spent + time.monotonic() - started)
+        seconds = spent + time.monotonic() - started
+        if task.config.gradient_checkpointing:
+            model.activation_checkpointing_disable()
+        return Packed(tuple(self._alone(row) for row in range(len(self._members))), seconds, resumed_at)
+
+    def _step(self, step: Step, number: int, moment: Moment) -> Tensor:
+        """Leave every adapter's gradients in the stack, and return the losses (K,)."""
+        adapters = len(self._members)
+        total = torch.zeros(adapters, device=self._model.device, dtype=self._stack.weights.dtype)
+        for part, batch in enumerate(step.batches):
+            moment.step, moment.part = number, part
+            hidden = self._decoder(
+                input_ids=batch.ids.expand(adapters, -1),  # (K, N)
+                position_ids=batch.rows.positions,
+                packed_rows=batch.rows,
+                use_cache=False,
+            ).last_hidden_state
+            read = hidden.index_select(1, batch.places)  # (K, n, h)
+            losses = answer_losses(read, self._head, batch.labels, learned=step.learned)
+            losses.sum().backward()  # adapters share no number, so each gets the gradient of its own loss
+            total += losses.detach()
+        return total
+
+    def _record(self, number: int, losses: Tensor, on_step: OnStep) -> None:
+        given_up = set(self._updates.faults)
+        seen, norms = self._updates.step(number, losses)
+        epoch = self._stream.epoch_after(number)
+        for row, curve in enumerate(self._curves):
+            if row not in given_up:
+                curve.append(Point(number + 1, epoch, seen[row], norms[row], self._updates.rates[row][number]))
+        last = [curve[-1] for row, curve in enumerate(self._curves) if row not in self._updates.faults]
+        if last:
+            loss = sum(point.loss for point in last) / len(last)
+            norm, rate = max(point.grad_norm for point in last), max(point.learning_rate for point in last)
+            on_step(number + 1, self._stream.steps, Point(number + 1, epoch, loss, norm, rate))
+
+    def _tell(self, number: int, say: Callable[[str], None]) -> None:
+        for row, fault in self._updates.faults.items():
+            if self._curves[row][-1].step == number + 1:
+                say(f"{self._members[row].name} is given up at {fault}; the others go on")
+
+    def _save(self, step: int, spent: float) -> None:
+        """Write a checkpoint if it is time, and after the last step: a run killed among its products ends there."""
+        due = time.monotonic() - self._saved >= self._task.config.checkpoints.seconds
+        if step < self._stream.steps and not due:
+            return
+        self._saved = time.monotonic()
+        folder = self._task.folder / f"checkpoint-{step}"
+        folder.mkdir(parents=True)
+        curves = [[(p.step, p.epoch, p.loss, p.grad_norm, p.learning_rate) for p in curve] for curve in self._curves]
+        save_file({"weights": self._stack.weights, **self._updates.state()}, folder / NUMBERS)
+        told = {"curves": curves, "faults": list(self._updates.faults.items())}
+        (folder / TOLD).write_text(json.dumps(told), encoding="utf-8")
+        finish(folder, self._task.job, spent=spent)
+
+    def _resume(self, checkpoint: Path, say: Callable[[str], None]) -> tuple[int, float]:
+        numbers = load_file(checkpoint / NUMBERS, device=str(self._model.device))
+        told = json.loads((checkpoint / TOLD).read_text(encoding="utf-8"))
+        self._stack.weights.copy_(numbers["weights"])
+        self._stack.refresh()
+        self._updates.restore(numbers, dict(told["faults"]))
+        self._curves = [[Point(*values) for values in curve] for curve in told["curves"]]
+        step = int(checkpoint.name.rpartition("-")[2])
+        say(f"going on from step {step}")
+        return step, spent_seconds(checkpoint)
+
+    def _alone(self, row: int) -> Alone:
+        fault = self._updates.faults.get(row, "")
+        return Alone(self._members[row], self._starts[row], self._stack.adapter(row), tuple(self._curves[row]), fault)

@@ -1,0 +1,84 @@
+"""The one stream of batches that all adapters of a pack learn from: the rows, in the ordinary trainer's order."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from trainers.config import TrainConfig
+from trainers.encode import IGNORED_LABEL, EncodedRow
+from trainers.objectives import Order
+from trainers.packed.attention import Rows
+
+__all__ = ["Batch", "Step", "Stream"]
+
+
+class Batch(NamedTuple):
+    """Rows for one forward pass, end to end.
+
+    Attributes:
+        ids: (1, N), the tokens of all rows.
+        rows: where each row is.
+        places: (n,), where among the N an answer's token is predicted.
+        labels: (n,), those tokens.
+    """
+
+    ids: Tensor
+    rows: Rows
+    places: Tensor
+    labels: Tensor
+
+
+class Step(NamedTuple):
+    """One update: its batches, and the answers' tokens in all of them."""
+
+    batches: tuple[Batch, ...]
+    learned: int
+
+
+class Stream:
+    """Steps by number, so that a resumed run asks for where it was."""
+
+    def __init__(self, rows: Sequence[EncodedRow], config: TrainConfig, device: torch.device) -> None:
+        """See `trainers.fit` for what the settings mean.
+
+        Args:
+            rows: from `encode`.
+            config: any of the pack's; `seed`, batch and steps are those of all.
+            device: of the tensors.
+        """
+        self._rows, self._config, self._device = rows, config, device
+        size, lengths = config.batch_size, [len(row.input_ids) for row in rows]
+        self._order = Order(len(rows), size * config.accumulation, config.seed, lengths)
+        self._passes = math.ceil(len(rows) / size)
+        self._each = math.ceil(self._passes / config.accumulation)
+        self.steps = config.steps or math.ceil(config.epochs * self._each)
+        self._epoch, self._indices = -1, list[int]()
+
+    def step(self, number: int) -> Step:
+        """The step after `number` others."""
+        epoch, place = divmod(number, self._each)
+        if epoch != self._epoch:
+            self._order.set_epoch(epoch)
+            self._epoch, self._indices = epoch, list(self._order)
+        size, passes = self._config.batch_size, self._config.accumulation
+        last = min((place + 1) * passes, self._passes)
+        parts = [self._indices[each * size : (each + 1) * size] for each in range(place * passes, last)]
+        batches = tuple(self._batch([self._rows[index] for index in part]) for part in parts)
+        return Step(batches, sum(len(batch.labels) for batch in batches))
+
+    def epoch_after(self, number: int) -> float:
+        """The epochs that are over when the step after `number` others is."""
+        epoch, place = divmod(number, self._each)
+        return epoch + min((place + 1) * self._config.accumulation, self._passes) / self._passes
+
+    def _batch(self, rows: Sequence[EncodedRow]) -> Batch:
+        ids = torch.tensor([[token for row in rows for token in row.input_ids]])
+        # a label is predicted one place earlier, and nothing is after a row's last token
+        ahead = torch.tensor([label for row in rows for label in (*row.labels[1:], IGNORED_LABEL)])
+        places = (ahead != IGNORED_LABEL).nonzero().squeeze(1)
+        layout = Rows.of([len(row.input_ids) for row in rows], self._device)
+        ids, places, labels = (tensor.to(self._device) for tensor in (ids, places, ahead[places]))
+        return Batch(ids, layout, places, labels)
