@@ -42,10 +42,6 @@ class Trend:
     figure: Figure
 
     @property
-    def twin(self) -> None:
-        """The page gives the numbers of each picture in a table of its own, with outcome and model."""
-
-    @property
     def paired(self) -> bool:
         """Whether it is a difference to the base, not a rate."""
         return self.path[0][1].lost is not None
