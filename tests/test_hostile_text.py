@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+import scipy.optimize
+import scipy.stats  # noqa: F401  # before pytester notes which modules it may forget: numpy loads only once,
+import vl_convert  # noqa: F401  # and so does the drawing library
 from typer.testing import CliRunner
 
 from harness import cli
