@@ -146,8 +146,8 @@ def add_options(parser: "pytest.Parser") -> None:
     add(
         "no-pack",
         action="store_true",
-        help="train the points of --sweep one by one; unless given, those that differ in the adapter and its updates "
-        "alone are trained together in one pass",
+        help="train the points of --sweep one by one (default: those that differ in the adapter and its updates alone "
+        "are trained together in one pass)",
     )
     add(
         "train-config",

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from harness.disk import refuse_full_disk
 from harness.errors import BadSpec, ModelProblem
 from harness.models import locate
 from harness.pins import write_pins
@@ -28,7 +27,7 @@ from trainers.fit import Fitted, Point, Task, fit
 from trainers.material import Material, gather, job_of, show, system_text
 from trainers.product import make_product
 from trainers.record import pins_of, plain, write_summary
-from trainers.space import training_bytes
+from trainers.space import refuse_no_room
 from trainers.stopping import Scoring
 
 __all__ = ["Trained", "Watcher", "train"]
@@ -96,7 +95,7 @@ def train(config: TrainConfig, out: Path, *, watcher: Watcher | None = None, sco
     resume = out.with_name(f".{out.name}.{job[:12]}.checkpoints")
 
     def work(folder: Path) -> None:
-        _refuse_full_disk(config, base, folder, watcher)
+        refuse_no_room([config], base, folder, watcher.say)
         material = gather(config, base, system)
         show(material, watcher.say, watcher.example)
         for note in notes(config.lora) if config.method != "full" else ():
@@ -116,14 +115,6 @@ def train(config: TrainConfig, out: Path, *, watcher: Watcher | None = None, sco
         train_config=plain(config),
     )
     return Trained(model=model, fresh=fresh)
-
-
-def _refuse_full_disk(config: TrainConfig, base: Path, folder: Path, watcher: Watcher) -> None:
-    need = training_bytes(config, base)
-    if need is None:
-        watcher.say("the base's shape is not known, so that nobody looked whether the disk has room")
-        return
-    refuse_full_disk({folder: need}, "free some space, choose another --out, or keep fewer checkpoints")
 
 
 def _run(task: Task, material: Material, folder: Path, watcher: Watcher) -> None:

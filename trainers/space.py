@@ -1,7 +1,9 @@
 """What a training writes: checkpoints to go on from, the adapters that are kept, and the product."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.disk import refuse_full_disk
 from harness.errors import BadSpec
 from trainers.checkpoints import KEPT
 from trainers.config import TrainConfig
@@ -9,7 +11,7 @@ from trainers.planning.memory import footprint
 from trainers.planning.setups import setup_of
 from trainers.planning.shapes import read_shape
 
-__all__ = ["training_bytes"]
+__all__ = ["refuse_no_room", "training_bytes"]
 
 
 def training_bytes(config: TrainConfig, base: Path) -> int | None:
@@ -31,3 +33,23 @@ def training_bytes(config: TrainConfig, base: Path) -> int | None:
         return None
     trained = found.weights if config.method == "full" else found.adapter
     return trained * (1 + 2 * config.checkpoints.keep) + (KEPT + 1) * (trained + found.optimizer)
+
+
+def refuse_no_room(configs: Sequence[TrainConfig], base: Path, folder: Path, say: Callable[[str], None]) -> None:
+    """Refuse trainings on one base, all in `folder`, that the disk has no room for.
+
+    Args:
+        configs: of all trainings that write at the same time.
+        base: their base's folder.
+        folder: where they write.
+        say: told when the base's shape is not known.
+
+    Raises:
+        UsageProblem: there is not enough room.
+    """
+    needs = [training_bytes(config, base) for config in configs]
+    if None in needs:
+        say("the base's shape is not known, so that nobody looked whether the disk has room")
+        return
+    need = sum(each for each in needs if each is not None)
+    refuse_full_disk({folder: need}, "free some space, choose another --out, or keep fewer checkpoints")

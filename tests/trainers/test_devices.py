@@ -7,7 +7,7 @@ import pytest
 from harness.errors import ModelProblem, UsageProblem
 from tests.trainers.test_sweep import Lines
 from trainers.devices import VISIBLE, one_gpu
-from trainers.jobs import Job, train
+from trainers.jobs import Ended, Job, train
 from trainers.sft import Watcher
 from trainers.sft import train as train_here
 
@@ -80,7 +80,9 @@ def test_a_process_that_uses_several_already_is_refused(config, tmp_path, monkey
 def test_a_sweep_trains_where_it_measures(config, tmp_path, monkeypatch, device, left):
     """The process that trains a point sees the gate's device alone, and the line that announces it says which."""
     seen = []
-    monkeypatch.setattr("trainers.jobs._run", lambda _job, _screen, environment: seen.append(environment) or (0, ""))
+    monkeypatch.setattr(
+        "trainers.jobs.run", lambda _words, _log, _screen, environment: seen.append(environment) or Ended(0, "")
+    )
     screen = Lines()
     train(Job("r2", config, tmp_path / "store" / "r2", device), screen, place="1 of 2")
     assert [environment[VISIBLE] for environment in seen] == [left]

@@ -7,7 +7,9 @@ import pytest
 
 from harness import disk
 from harness.errors import UsageProblem
+from harness.models import locate
 from tests.tiny import make_base
+from trainers.packed.train import Wanted, train_pack
 from trainers.sft import Watcher, train
 from trainers.space import training_bytes
 
@@ -58,3 +60,15 @@ def test_a_shape_that_is_not_known_is_said(config, tmp_path):
     values = json.loads((base / "config.json").read_text())
     (base / "config.json").write_text(json.dumps({**values, "model_type": "unheard-of"}))
     assert training_bytes(config, base) is None
+
+
+def test_a_pack_without_room_does_not_begin(config, tmp_path, monkeypatch):
+    """What all its points may write counts together: room for one is none for two."""
+    base = locate(config.model, config.revision)
+    wanted = [Wanted(changed(config, seed=seed), tmp_path / f"r{seed}") for seed in range(2)]
+    one = training_bytes(config, base)
+    with monkeypatch.context() as patch:
+        patch.setattr(disk.shutil, "disk_usage", lambda _place: SimpleNamespace(free=int(1.5 * one)))
+        with pytest.raises(UsageProblem, match="may be written there"):
+            train_pack(wanted, Watcher())
+    assert not any(each.out.exists() for each in wanted)

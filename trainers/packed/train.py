@@ -30,6 +30,7 @@ from trainers.packed.stack import Member
 from trainers.product import alone, failure_of, fill, finished_job, is_made
 from trainers.record import Company, pins_of, write_summary
 from trainers.sft import Watcher
+from trainers.space import refuse_no_room
 
 __all__ = ["Wanted", "train_pack"]
 
@@ -88,6 +89,8 @@ def train_pack(wanted: Sequence[Wanted], watcher: Watcher) -> dict[Path, str]:
         for out in sorted({point.out for point in points}):  # in one order everywhere, so that nobody waits in a ring
             held.enter_context(alone(out))
         if not all(point.settled for point in points):
+            left = [point.config for point in points if not point.settled]
+            refuse_no_room(left, base, points[0].out.parent, watcher.say)
             material = gather(first, base, system)
             show(material, watcher.say, watcher.example)
             _train(points, _Room(material, _device(watcher), watcher))
