@@ -30,6 +30,9 @@ _ELSEWHERE = frozenset({"custom_dataset", "dataset_kwargs", "dataset_path", "few
 """Settings that say where rows come from, or repeat others as objects."""
 _CHOSEN = ("multiple_choice", "loglikelihood")
 _WRITTEN = "generate_until"
+_ROLLING = "loglikelihood_rolling"
+_LIKELIHOODS = ("word_perplexity", "byte_perplexity", "bits_per_byte")
+"""What is reported of documents."""
 _KEYS = frozenset(
     {
         "dataset_kwargs", "dataset_name", "dataset_path", "description", "doc_to_choice", "doc_to_target",
@@ -48,8 +51,10 @@ class Loaded:
         task: lm-eval's object.
         name: what lm-eval calls it.
         rows: to measure, in lm-eval's order; `options` is empty where nothing is chosen.
-        metrics: what can be gated, in the task's order, at least one; with its filter where answers are filtered.
+        metrics: what can be gated, in the task's order, at least one; with its filter where answers are filtered. Of
+            documents what lm-eval reports, none of which is a rate.
         decoding: of answers that are written; None where likelihoods are compared.
+        rolling: whether nothing is asked, and the likelihood of whole documents is taken.
         shots: worked examples before each question.
         prompt: digest of everything that decides what is asked.
         outside: whether it came from a file, and its templates run in a sandbox.
@@ -60,6 +65,7 @@ class Loaded:
     rows: tuple[Asked, ...]
     metrics: tuple[str, ...]
     decoding: Decoding | None
+    rolling: bool
     shots: int
     prompt: str
     outside: bool
@@ -96,6 +102,7 @@ def load(task: str, data: str | None = None) -> Loaded:
             rows=rows,
             metrics=written_metrics(found, task, [row.target for row in rows]) if decoded else _compared(found, task),
             decoding=decoded,
+            rolling=found.OUTPUT_TYPE == _ROLLING,
             shots=found.config.num_fewshot or 0,
             prompt=_prompt(found),
             outside=outside,
@@ -116,10 +123,11 @@ def _refuse_without_rows(task: Any, name: str, data: str | None) -> None:  # noq
 
 
 def _compared(task: Any, name: str) -> tuple[str, ...]:  # noqa: ANN401  # likewise
-    """What can be gated of a task that compares likelihoods."""
-    named = tuple(entry["metric"] for entry in task.config.metric_list or () if entry["metric"] in METRICS)
-    if not named:
-        raise BadSpec(f"--lm-eval {name}: scores neither {' nor '.join(METRICS)}, so that no gate can be put on it")
+    """What can be gated of a task that compares likelihoods, and what is reported of one that rolls over documents."""
+    known = _LIKELIHOODS if task.OUTPUT_TYPE == _ROLLING else METRICS
+    named = tuple(entry["metric"] for entry in task.config.metric_list or () if entry["metric"] in known)
+    if not named or named == ("word_perplexity",):
+        raise BadSpec(f"--lm-eval {name}: scores none of {', '.join(known)}, so that nothing can be said of its rows")
     return named
 
 
@@ -165,7 +173,7 @@ def _build(spec: dict[str, Any], *, named: bool, task: str) -> Any:  # noqa: ANN
             return next(iter(manager.load([spec])["tasks"].values()))
         entry = manager.task_index[task]
         own = factory._load_full_config(entry, None)  # noqa: SLF001  # see above
-        _refuse_kind(own, task, (*_CHOSEN, _WRITTEN))
+        _refuse_kind(own, task, (*_CHOSEN, _WRITTEN, _ROLLING))
         if "class" in own and spec:
             raise BadSpec(f"--lm-eval {task}: is code of lm-eval that fetches its own rows; leave --data out")
         return factory.build(entry, overrides=spec, registry=manager.task_index)
@@ -182,11 +190,7 @@ def _build(spec: dict[str, Any], *, named: bool, task: str) -> Any:  # noqa: ANN
 def _refuse_kind(spec: dict[str, Any], task: str, known: tuple[str, ...]) -> None:
     if (kind := spec.get("output_type", _WRITTEN)) in known:
         return
-    instead = (
-        "write a suite with a PerplexitySuite, as suites/more/test_perplexity.py does"
-        if kind == "loglikelihood_rolling"
-        else "for others write a suite with a metric of harness/metrics"
-    )
+    instead = "for others write a suite with a metric of harness/metrics"
     raise BadSpec(f"--lm-eval {task}: is scored as {kind}, only {', '.join(known)} tasks are; {instead}")
 
 

@@ -1,14 +1,16 @@
 """The model that lm-eval is given: it answers from the store, and asks the model in memory for the rest."""
 
+import io
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from inspect import signature
-from typing import Any
+from typing import Any, TypeVar
 
 from harness._tail_logits import tail_logits
 from harness.answers import Engine
@@ -20,6 +22,7 @@ from harness.types import Json, ModelRef
 
 __all__ = ["Reply", "StoredModel"]
 
+Answer = TypeVar("Answer")
 _KEY_VERSION = 2  # of the layout of keys and values below
 _BATCHES_A_CHUNK = 4  # a chunk is what a kill can lose
 _COMPANY = 16  # prompts that a head must have to be a group of its own
@@ -63,6 +66,7 @@ class StoredModel:
             raise NotMeasured(f"model {model.name!r} was not identified, so its answers cannot be told from another's")
         self.fresh = 0
         self.replies: dict[str, Reply] = {}
+        self.tokens: dict[str, int] = {}
         self._engine, self._model, self._suite = engine, model, suite
         self._context = {
             "version": _KEY_VERSION,
@@ -95,6 +99,29 @@ class StoredModel:
             for option, logprob, greedy in zip(options, reply.logprobs, reply.greedy, strict=True):
                 answers[prompt, option] = (logprob, greedy)
         return [answers[request.args] for request in requests]
+
+    def loglikelihood_rolling(self, requests: Sequence[Any]) -> list[float]:
+        """Log-likelihood of each request's whole document, in order; `tokens` holds their lengths then.
+
+        Raises:
+            NotMeasured: a log-likelihood is not finite, or the backend gives none of documents.
+        """
+        documents = list(dict.fromkeys(request.args[0] for request in requests))
+        keys = {text: digest({**self._context, "kind": "rolling", "document": text}) for text in documents}
+        stored = self._engine.store.get_many(list(keys.values()))
+        known = {text: value for text, key in keys.items() if (value := _rolled(stored.get(key)))}
+        unknown = sorted((text for text in documents if text not in known), key=lambda text: (-len(text), text))
+        self.fresh = len(unknown)
+        self._engine.progress(self._model.name, self._suite, len(known), len(documents))
+        scorer = _Scorer(self._engine.backend.loaded(self._model), self._model.name) if unknown else None
+        for text in unknown:  # a document is many windows, which fill batches by themselves
+            assert scorer is not None
+            nats, tokens = scorer.roll(text)
+            self._engine.store.put_many({keys[text]: {"nats": nats, "tokens": tokens}})
+            known[text] = (nats, tokens)
+            self._engine.progress(self._model.name, self._suite, len(known), len(documents))
+        self.tokens = {text: tokens for text, (_, tokens) in known.items()}
+        return [known[request.args[0]][0] for request in requests]
 
     def notes(self) -> tuple[str, ...]:
         """What a reader must know of the prompts."""
@@ -161,20 +188,38 @@ class _Scorer:
             replies[prompt] = Reply(logprobs, greedy, tokens, cut=tokens > self._model.max_length)
         return replies
 
+    def roll(self, document: str) -> tuple[float, int]:
+        """Log-likelihood of a document in nats, and its tokens; windows as lm-eval cuts them."""
+        from lm_eval.api.instance import Instance
+
+        if not hasattr(self._model, "loglikelihood_rolling"):
+            raise NotMeasured(f"model {self._name!r}: this backend gives no likelihood of documents; use --backend hf")
+        self._longest = self._model.max_length  # every token of a window counts
+        request = Instance("loglikelihood_rolling", {}, (document,), 0)
+        with redirect_stderr(io.StringIO()):  # lm-eval draws a bar for each batch
+            (nats,) = self._halving(lambda: self._model.loglikelihood_rolling([request], disable_tqdm=True))
+        if not math.isfinite(nats):
+            raise NotMeasured(f"model {self._name!r}: a log-likelihood is not finite ({nats}); try --dtype float32")
+        return float(nats), len(self._model.tok_encode(document))
+
     def _tail_logits(self, tokens: Any) -> Any:  # noqa: ANN401  # tensors; torch is not followed by the type checker
         """What lm-eval asks of a batch; it counts positions from the end, so that a tail will do."""
         return tail_logits(self._model.model, tokens, longest=self._longest)
 
     def _ask(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
-        """Ask in batches that fit: a batch for which memory runs out is halved, and the chunk asked again."""
-        import torch
-
+        """Ask in batches that fit."""
         if hasattr(self._model, "_encode_pair"):  # lm-eval's own class; options are split off as it will split them
             pairs = (self._model._encode_pair(*request.args) for request in requests)  # noqa: SLF001
             self._longest = max(len(option) for _, option in pairs)
+        return self._halving(lambda: self._model.loglikelihood(requests, disable_tqdm=True))
+
+    def _halving(self, ask: Callable[[], list[Answer]]) -> list[Answer]:
+        """Ask; a batch for which memory runs out is halved, and all is asked again."""
+        import torch
+
         while True:
             try:
-                answers: list[tuple[float, bool]] = self._model.loglikelihood(requests, disable_tqdm=True)
+                answers = ask()
             except torch.OutOfMemoryError as error:
                 if self._model.batch_size_per_gpu == 1:
                     raise ModelProblem(
@@ -212,6 +257,14 @@ def _stored(reply: Reply) -> Json:
         "prompt_tokens": reply.prompt_tokens,
         "cut": reply.cut,
     }
+
+
+def _rolled(value: Json) -> tuple[float, int] | None:
+    """Read a stored likelihood of a document, likewise."""
+    match value:
+        case {"nats": float(nats), "tokens": int(tokens)} if math.isfinite(nats) and nats <= 0 and tokens > 0:
+            return nats, tokens
+    return None
 
 
 def _reply(value: Json, options: int) -> Reply | None:

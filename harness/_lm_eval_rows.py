@@ -1,14 +1,15 @@
 """The rows of an lm-eval task: read from a file or folder in its own columns, and as a reader sees them."""
 
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import BadExamples
 from harness.fingerprint import digest
 
-__all__ = ["Asked", "asked_rows", "local_rows"]
+__all__ = ["Asked", "asked_rows", "local_rows", "numbered"]
 
 _ID_LENGTH = 16
 _CHOSEN = "multiple_choice"
@@ -46,6 +47,14 @@ def asked_rows(task: Any, name: str) -> Iterator[Asked]:  # noqa: ANN401  # lm-e
                 f"{'which is none of its options' if options else 'which is none'}; take data that has the answers"
             )
         yield Asked(digest(repr(sorted(doc.items())))[:_ID_LENGTH], str(task.doc_to_text(doc)), target.strip(), options)
+
+
+def numbered(rows: Sequence[Asked]) -> Iterator[tuple[str, Asked]]:
+    """Each row with an id of its own: the second of equal rows is called `ID-2`."""
+    seen = Counter[str]()
+    for row in rows:
+        seen[row.id] += 1
+        yield row.id if seen[row.id] == 1 else f"{row.id}-{seen[row.id]}", row
 
 
 def local_rows(path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageProblem
+from harness.lm_eval_rolling import LmEvalRolling
 from harness.lm_eval_task import LmEvalTask
 from harness.options import Options
 from harness.outside import Outside
@@ -64,7 +65,7 @@ class Collected:
             UsageProblem: `--lm-eval` without a file that makes suites of it, or `--data` that no suite reads.
         """
         suites = [suite for _, suite in self._each()]
-        asked = {suite.task for suite in suites if isinstance(suite, LmEvalTask)}
+        asked = {suite.task for suite in suites if isinstance(suite, LmEvalTask | LmEvalRolling)}
         if missing := [task for task in options.lm_eval if task not in asked]:
             raise UsageProblem(
                 f"--lm-eval {missing[0]}: no collected file takes it; collect suites/test_lm_eval.py too"

@@ -6,7 +6,6 @@
 """
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness._lm_eval_model import StoredModel
 from harness._lm_eval_records import Log, chosen_row, logged, parts, written_row
+from harness._lm_eval_rows import numbered
 from harness._lm_eval_writer import StoredWriter
 from harness._lm_eval_written import rescored
 from harness.answers import Engine
@@ -22,6 +22,7 @@ from harness.datasets import nested_slice
 from harness.errors import BadSpec, NotMeasured
 from harness.fingerprint import digest
 from harness.gates import Gate
+from harness.lm_eval_rolling import LmEvalRolling
 from harness.lm_eval_suite import evaluate
 from harness.suite import data_layer, refuse_bad_spec
 from harness.types import Example, Json, ModelRef, Row, SuiteResult
@@ -145,12 +146,7 @@ class LmEvalTask:
         return loaded
 
     def _examples(self) -> list[Example]:
-        seen, made = Counter[str](), []
-        for row in self._loaded().rows:
-            seen[row.id] += 1
-            own = row.id if seen[row.id] == 1 else f"{row.id}-{seen[row.id]}"
-            made.append(Example(id=own, input=row.question, target=row.target, cluster=row.id))
-        return made
+        return [Example(own, row.question, row.target, cluster=row.id) for own, row in numbered(self._loaded().rows)]
 
     def _refuse_other_means(self, rows: Sequence[Row], said: Mapping[str, Any]) -> None:
         for name in self.metrics:
@@ -164,11 +160,14 @@ class LmEvalTask:
 
 @dataclass(frozen=True, slots=True)
 class LmEvalTasks:
-    """As many suites as `--lm-eval` names tasks. Each must not drop by `max_drop` on its first metric."""
+    """As many suites as `--lm-eval` names tasks. Each must not drop by `max_drop` on its first metric.
+
+    Tasks that roll over documents have no rate to gate: they are reported.
+    """
 
     max_drop: float
 
-    def asked(self, names: Sequence[str], data: Mapping[str, str]) -> tuple[LmEvalTask, ...]:
+    def asked(self, names: Sequence[str], data: Mapping[str, str]) -> tuple[LmEvalTask | LmEvalRolling, ...]:
         """A suite for each task; loads them, for only their rows say what guessing scores.
 
         Raises:
@@ -176,14 +175,17 @@ class LmEvalTasks:
         """
         return tuple(self._suite(name, data) for name in names)
 
-    def _suite(self, task: str, data: Mapping[str, str]) -> LmEvalTask:
+    def _suite(self, task: str, data: Mapping[str, str]) -> LmEvalTask | LmEvalRolling:
         from harness._lm_eval_load import load
 
         stem = Path(task).stem if task.endswith((".yaml", ".yml")) else task
         loaded = load(task, data.get(stem))
+        name = f"lm_eval-{loaded.name.casefold()}"[:64]
+        if loaded.rolling:
+            return LmEvalRolling(name=name, version=1, task=task, data=data.get(stem))
         counts = [len(row.options) for row in loaded.rows]
         return LmEvalTask(
-            name=f"lm_eval-{loaded.name.casefold()}"[:64],
+            name=name,
             version=1,
             task=task,
             gates=[Gate(loaded.metrics[0], max_drop=self.max_drop)],

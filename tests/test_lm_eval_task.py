@@ -149,7 +149,6 @@ def test_tasks_that_are_asked_for_become_suites(rows):
         ("arc_eazy", "lm-eval has no such task; did you mean arc_easy"),
         ("qqqqqqqq", "lm-eval has no such task; `lm-eval ls tasks` lists them"),
         ("ai2_arc", "is a group of tasks"),
-        ("wikitext", "is scored as loglikelihood_rolling, .*; write a suite with a PerplexitySuite"),
     ],
 )
 def test_tasks_that_cannot_be_gated_row_by_row_are_refused(task, message):
