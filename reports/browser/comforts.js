@@ -81,4 +81,5 @@ function offerThemes() {
 offerThemes();
 document.querySelectorAll("main table").forEach(sortable);
 document.querySelectorAll("pre.command").forEach(copyable);
+document.querySelectorAll("section#sweep").forEach(linkPoints);
 startBrowser();

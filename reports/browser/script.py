@@ -5,7 +5,19 @@ from importlib.resources import files
 
 __all__ = ["script"]
 
-_ORDER = ("text", "packed", "parquet", "differences", "example", "texts", "browser", "address", "start", "comforts")
+_ORDER = (
+    "text",
+    "packed",
+    "parquet",
+    "differences",
+    "example",
+    "texts",
+    "browser",
+    "address",
+    "start",
+    "linked",
+    "comforts",
+)
 
 
 @cache

@@ -43,6 +43,8 @@ SIGNED = "datum.value == 0 ? '0' : (datum.value > 0 ? '+' : '−') + abs(datum.v
 """Labels of an axis of differences, as an expression of Vega."""
 
 _MAX_LABEL = 60
+_POINT = re.compile(r"point (\d{1,4})")
+"""A mark that is described so belongs to the point of a sweep with that number; the page's script links it to its row."""
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _KEPT_TAGS = {"svg", "g", "path", "line", "rect", "text"}
 _KEPT = {
@@ -132,6 +134,8 @@ def _bare(element: ET.Element) -> ET.Element:
     """Keep shapes and text only: no style, link, script or foreign content can be in the page, whatever drew it."""
     name = element.tag.rpartition("}")[2]
     bare = ET.Element(name, {key: value for key, value in element.attrib.items() if key in _KEPT})
+    if point := _POINT.fullmatch(element.get("aria-label", "")):
+        bare.set("data-point", point[1])
     if name == "text":
         bare.text = element.text
     bare.extend(_bare(child) for child in element if child.tag.rpartition("}")[2] in _KEPT_TAGS)

@@ -62,7 +62,14 @@ def parallel(rails: Sequence[Rail], threads: Sequence[Thread], width: int) -> Ma
     import altair as alt
 
     points = [
-        {"rail": place, "height": rail.height(value), "thread": index, "label": thread.label, "look": _look(thread)}
+        {
+            "rail": place,
+            "height": rail.height(value),
+            "thread": index,
+            "label": thread.label,
+            "look": _look(thread),
+            "said": f"point {thread.label}",
+        }
         for index, thread in enumerate(threads)
         for place, rail in enumerate(rails)
         if (value := rail.values[index]) is not None
@@ -113,7 +120,7 @@ def _lines(points: list[dict[str, Any]], look: str, across: Any, up: Any) -> Any
     import altair as alt
 
     own = alt.Chart(alt.InlineData(values=[point for point in points if point["look"] == look]))
-    return own.mark_line(**_LOOKS[look]).encode(x=across, y=up, detail="thread:N", order="rail:Q")
+    return own.mark_line(**_LOOKS[look]).encode(x=across, y=up, detail="thread:N", order="rail:Q", description="said:N")
 
 
 def _ends(points: list[dict[str, Any]], across: Any, up: Any) -> Any:  # noqa: ANN401

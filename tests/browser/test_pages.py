@@ -137,3 +137,23 @@ def test_everything_is_reached_by_keyboard(reports, visit):
     seen.page.keyboard.press("Enter")
     seen.page.wait_for_selector("#browser article .sides")
     assert seen.page.evaluate("document.activeElement.tagName") == "ARTICLE"
+
+
+def test_a_point_s_row_and_line_are_linked(reports, visit):
+    """Looking at a row marks its line and lets the others fade, a press keeps it; so do focus and Enter, and the line."""
+    seen = visit(reports["sweep"])
+    row = seen.page.locator("tr[data-point='1']")
+    line, other = (seen.page.locator(f".wide path[data-point='{point}']").first for point in (1, 2))
+    row.hover()
+    assert [each.evaluate("part => getComputedStyle(part).opacity") for each in (line, other)] == ["1", "0.15"]
+    seen.page.locator("h1").first.hover()
+    assert "linking" not in seen.page.locator("section#sweep").get_attribute("class", timeout=1000)
+    row.focus()
+    seen.page.keyboard.press("Enter")
+    seen.page.locator("tr[data-point='2']").focus()
+    marked = "[...document.querySelectorAll('tr.linked')].map(row => row.dataset.point)"
+    assert seen.page.evaluate(marked) == ["1", "2"]
+    line.dispatch_event("click")
+    assert row.get_attribute("aria-selected") == "false"
+    assert seen.page.evaluate(marked) == ["2"]
+    assert seen.innocent()
