@@ -44,7 +44,7 @@ SIGNED = "datum.value == 0 ? '0' : (datum.value > 0 ? '+' : '−') + abs(datum.v
 
 _MAX_LABEL = 60
 _POINT = re.compile(r"point (\d{1,4})")
-"""A mark that is described so belongs to the point of a sweep with that number; the page's script links it to its row."""
+"""A mark that is described so is that point of a sweep; the page's script links it to its row."""
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
 _KEPT_TAGS = {"svg", "g", "path", "line", "rect", "text"}
 _KEPT = {

@@ -140,7 +140,7 @@ def test_everything_is_reached_by_keyboard(reports, visit):
 
 
 def test_a_point_s_row_and_line_are_linked(reports, visit):
-    """Looking at a row marks its line and lets the others fade, a press keeps it; so do focus and Enter, and the line."""
+    """Looking at a row marks its line and lets the others fade, a press keeps it; so do focus, Enter and the line."""
     seen = visit(reports["sweep"])
     row = seen.page.locator("tr[data-point='1']")
     line, other = (seen.page.locator(f".wide path[data-point='{point}']").first for point in (1, 2))
