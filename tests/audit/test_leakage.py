@@ -46,6 +46,15 @@ def test_a_leak_behind_a_shared_instruction_is_found():
     assert [(each.rows, each.details["example"]) for each in found.findings] == [((13,), "e3")]
 
 
+def test_a_leak_with_a_typing_error_in_every_line_is_found():
+    """With an error in each seventh word no run of eight is left, but nearly all runs of five characters are."""
+    told = [f"{word}ification{n}" for n, word in enumerate(WORDS[:42])]
+    copied = [f"{word[:-1]}x" if n % 7 == 3 else word for n, word in enumerate(told)]
+    (found,) = look([*texts("train"), " ".join(copied)], [(" ".join(told), "x")]).findings
+    assert (found.rows, found.how) == ((13,), "minhash")
+    assert 0.8 <= found.details["similarity"] < 1
+
+
 @pytest.mark.parametrize("count", [6, 30])
 def test_rows_of_one_form_are_no_leak(count):
     """Rows that say the same in the same form about other things are how most data are made."""
