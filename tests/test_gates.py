@@ -12,7 +12,7 @@ from scipy import stats as _loaded  # noqa: F401  # its import must not count as
 from harness.compare import Comparison
 from harness.errors import BadSpec
 from harness.gates import Gate, aggregate, measured
-from harness.stats import tango, wilson
+from harness.stats import critical_score, score, tango, wilson
 from harness.types import Outcome
 from tests.results import paired, result
 
@@ -123,6 +123,9 @@ def test_a_gain_needs_the_midp_too():
     """Three gained of three discordant: the interval lies above 1 point, but the mid-p of 1/16 is above 5 %."""
     assert tango(3, 0, 5, 0.90).low > 0.01
     assert decide(Gate("accuracy", min_gain=0.01), 3, 0, 5).outcome is INCONCLUSIVE
+    assert score(3, 0, 100, 0.0) > critical_score(100, 0.0)  # so that nothing but the mid-p stands against it
+    assert decide(Gate("accuracy", min_gain=0.0), 3, 0, 100).outcome is INCONCLUSIVE
+    assert decide(Gate("accuracy", min_gain=0.0), 5, 0, 100).outcome is PASS
 
 
 @pytest.mark.parametrize(

@@ -48,11 +48,20 @@ def test_a_leak_behind_a_shared_instruction_is_found():
 
 def test_a_leak_with_a_typing_error_in_every_line_is_found():
     """With an error in each seventh word no run of eight is left, but nearly all runs of five characters are."""
-    told = [f"{word}ification{n}" for n, word in enumerate(WORDS[:42])]
+    told = [f"{word}ification{n}" for n, word in enumerate(WORDS)]
     copied = [f"{word[:-1]}x" if n % 7 == 3 else word for n, word in enumerate(told)]
     (found,) = look([*texts("train"), " ".join(copied)], [(" ".join(told), "x")]).findings
     assert (found.rows, found.how) == ((13,), "minhash")
     assert 0.8 <= found.details["similarity"] < 1
+
+
+def test_a_short_leak_behind_a_long_instruction_is_found():
+    """Ten words of its own among sixty that all examples share are all that there is of an example."""
+    long = " ".join(f"{INSTRUCTION} {part}" for part in ("first of all", "then once more", "and at the end"))
+    own = [" ".join(f"{word}{n}" for word in WORDS[:10]) for n in range(8)]
+    train = [f"{long}\n{text}" for text in texts("train")]
+    found = look([*train, f"Please look at this. {own[3]}"], [(f"{long} {text}", "x") for text in own])
+    assert [(each.rows, each.details["example"]) for each in found.findings] == [((13,), "e3")]
 
 
 @pytest.mark.parametrize("count", [6, 30])
