@@ -135,7 +135,10 @@ class Run:
         """What the gates say of one model, also where another point of its sweep won and decides."""
         verdicts = tuple(each for each in self.verdicts if each.model == model)
         beaten = self.sweep and self.sweep.winner != model and model in {point.name for point in self.sweep.points}
-        return own_verdicts(verdicts, self.plan) if beaten else verdicts
+        if not beaten:
+            return verdicts
+        unfit = (each.suite for each in self.judged if each.model == model and each.objections)
+        return own_verdicts(verdicts, self.plan, {*self.unasked, *unfit})
 
 
 def load(folder: Path) -> Run:

@@ -1,6 +1,6 @@
 """What a sweep and prompting came to: the points beside each other, and each candidate beside the best prompt."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -118,10 +118,21 @@ def read_beyond(document: Document) -> tuple[Beyond, ...]:
     return tuple(_beyond(item) for item in document.list_of("prompting"))
 
 
-def own_verdicts(verdicts: tuple[Verdict, ...], plan: Mapping[str, Any]) -> tuple[Verdict, ...]:
-    """Verdicts of a point that did not win as its gates made them: advisory only where the suite says so."""
+def own_verdicts(
+    verdicts: tuple[Verdict, ...], plan: Mapping[str, Any], informing: Collection[str] = ()
+) -> tuple[Verdict, ...]:
+    """Verdicts of a point that did not win as its gates made them: advisory where the suite or its judge says so.
+
+    Args:
+        verdicts: of the point.
+        plan: of the run.
+        informing: suites whose judge was not asked for, or may not decide about this point.
+    """
     advisory = {(suite["name"], gate["text"]): gate["advisory"] for suite in plan["suites"] for gate in suite["gates"]}
-    return tuple(replace(each, advisory=advisory.get((each.suite, each.gate), False)) for each in verdicts)
+    return tuple(
+        replace(each, advisory=each.suite in informing or advisory.get((each.suite, each.gate), False))
+        for each in verdicts
+    )
 
 
 def _beyond(item: Document) -> Beyond:

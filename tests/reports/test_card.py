@@ -137,7 +137,7 @@ def test_a_point_that_did_not_win_its_sweep_says_so(run, monkeypatch):
     points = tuple(Point(name, 0.9, None, None, None, None, {}) for name in ("other", "mine"))
     sweep = Sweep("asks", "exact_match", "other", ("other",), None, None, 200, 200, 2, points, ())
     monkeypatch.setattr("reports.card.load", lambda folder: replace(load(folder), sweep=sweep))
-    monkeypatch.setattr("reports.load.own_verdicts", lambda verdicts, _plan: verdicts)
+    monkeypatch.setattr("reports.load.own_verdicts", lambda verdicts, *_: verdicts)
     said = "It is one of 2 points of a sweep, and not the one that won; the winner is other."
     assert said in make_card(run(390), "mine")
 

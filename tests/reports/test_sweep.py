@@ -9,11 +9,13 @@ import vl_convert  # noqa: F401  # and so does the drawing library
 
 from harness import session
 from harness.errors import BadRunDirectory
+from harness.gates import aggregate
+from harness.types import Outcome, Verdict
 from reports.headline import candidate_banner, run_banner
 from reports.html import render, write_report
 from reports.load import load
 from reports.page import build
-from reports.sweep import Point
+from reports.sweep import Point, own_verdicts
 from tests.playground import finished_run, make_model, make_suite, run_gate
 from tests.sweeping import CONFTEST
 
@@ -109,3 +111,27 @@ def test_the_way_that_a_point_was_trained_is_said(gated, training, said):
     assert told.way == said
     page = render(build(replace(run, sweep=replace(run.sweep, points=(told, second))), 5))
     assert ("in a pack</span>" in page, "by itself</span>" in page) == ("pack" in said, "itself" in said)
+
+
+def verdict(suite, gate, outcome):
+    """A verdict of a point that lost, which is advisory like all of them."""
+    return Verdict(
+        outcome=outcome, suite=suite, gate=gate, model="r4", metric="m", observed=None, required=0.0, n=9, advisory=True
+    )  # fmt: skip
+
+
+def test_a_judge_that_nobody_asked_for_spoils_no_point():
+    """Of a point that lost its gates count as they would by themselves; a suite whose judge may not decide does not."""
+    plan = {
+        "suites": [
+            {"name": "asks", "gates": [{"text": "m>=0.9", "advisory": False}, {"text": "m>=0.1", "advisory": True}]},
+            {"name": "judge", "gates": [{"text": "judge-drop<=0.1", "advisory": False}]},
+        ]
+    }
+    verdicts = (
+        verdict("asks", "m>=0.9", Outcome.PASS),
+        verdict("asks", "m>=0.1", Outcome.FAIL),
+        verdict("judge", "judge-drop<=0.1", Outcome.NOT_RUN),
+    )
+    assert aggregate(own_verdicts(verdicts, plan, {"judge"})) is Outcome.PASS
+    assert aggregate(own_verdicts(verdicts, plan)) is Outcome.INVALID
