@@ -14,11 +14,10 @@ from harness.sequential import looks
 from harness.suite import Measurable, Suite
 from harness.sweeps import Point, Ranking, in_confirm, ranked_by
 from harness.trajectory import Rules, Trajectory
-from harness.types import Example, Json, ModelRef
+from harness.types import SCHEMA_VERSION, Example, Json, ModelRef
 
 __all__ = [
     "MEASURED",
-    "SCHEMA_VERSION",
     "Item",
     "Plan",
     "PlannedSuite",
@@ -28,7 +27,6 @@ __all__ = [
     "system_text",
 ]
 
-SCHEMA_VERSION = 1
 MEASURED = "measured"
 """Stands for a gate where a suite without absolute gates is measured on the base alone."""
 

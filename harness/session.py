@@ -24,7 +24,7 @@ from harness.judge.panel import Panel
 from harness.judge.standing import examined, is_advisory, requested
 from harness.judge_suite import JudgeSuite
 from harness.options import Options, make_backend, models, prompted
-from harness.plan import MEASURED, SCHEMA_VERSION, Item, Plan, PlannedSuite, plan_ranking, plan_suite, system_text
+from harness.plan import MEASURED, Item, Plan, PlannedSuite, plan_ranking, plan_suite, system_text
 from harness.prompting import beyond_prompts
 from harness.runs import JUDGEMENTS, PLAN_FILE, RECORDS, RunDirectory, new_run_path, sha256
 from harness.seeds import seed_claims
@@ -32,7 +32,7 @@ from harness.store import Store
 from harness.suite import Measurable
 from harness.sweeps import Choice, Point, Ranking, Screen, Sweep
 from harness.trajectory import plan_trajectory
-from harness.types import Json, Outcome, SuiteResult, Verdict
+from harness.types import SCHEMA_VERSION, Json, Outcome, SuiteResult, Verdict
 
 __all__ = ["GateOf", "GateSession", "items_of"]
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 __all__ = [
+    "SCHEMA_VERSION",
     "Choices",
     "Estimate",
     "Example",
@@ -28,6 +29,8 @@ __all__ = [
     "Verdict",
 ]
 
+SCHEMA_VERSION = 2
+"""Of plan.json and run.json, see docs/run_schema.md; raised when their keys change, so that older runs are refused."""
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 """Any value that RFC 8259 can write."""
 Message = Mapping[str, str]

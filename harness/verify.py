@@ -16,14 +16,14 @@ from harness.judge.standing import examined, is_advisory, requested, weigh, with
 from harness.keep import PassedByBase
 from harness.lm_eval_recheck import score_faults
 from harness.noise import Noise, read_noise, tempered
-from harness.plan import MEASURED, SCHEMA_VERSION, gate_from
+from harness.plan import MEASURED, gate_from
 from harness.prompting import KINDS, beyond_prompts
 from harness.records import read_rows
 from harness.runs import PLAN_FILE, RECORDS, RUN_FILE, record_name, sha256
 from harness.spending import Terms
 from harness.sweeps import Ranking
 from harness.trajectory import Rules, Trajectory
-from harness.types import Estimate, Outcome, Row, SuiteResult, Verdict
+from harness.types import SCHEMA_VERSION, Estimate, Outcome, Row, SuiteResult, Verdict
 
 __all__ = ["Verified", "verify"]
 
@@ -117,7 +117,10 @@ def _read(run_dir: Path) -> tuple[bytes, Document, Document]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadRunDirectory(f"{run_dir}: plan.json or run.json cannot be read ({error!r})") from error
     if versions != {SCHEMA_VERSION}:
-        raise BadRunDirectory(f"{run_dir}: written with schema {versions}, this version reads {SCHEMA_VERSION}")
+        said = ", ".join(sorted(map(str, versions)))
+        raise BadRunDirectory(
+            f"{run_dir}: was written with schema {said}, this version reads {SCHEMA_VERSION}; repeat the run's command"
+        )
     return plan_bytes, plan, run
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from harness.errors import BadRunDirectory
-from harness.types import Estimate, FinishReason, ModelRef, Outcome, Row, Score, Verdict
+from harness.types import SCHEMA_VERSION, Estimate, FinishReason, ModelRef, Outcome, Row, Score, Verdict
 from reports.document import Document, parse, read_bytes
 from reports.judge import Judged, read_judged, unasked
 from reports.sweep import Beyond, Sweep, own_verdicts, read_beyond, read_sweep
@@ -16,7 +16,6 @@ from reports.trajectory import Trajectory, read_trajectory
 
 __all__ = ["Key", "PlannedSuite", "Result", "Run", "aggregate", "load", "mean_of", "verdict"]
 
-SCHEMA_VERSION = 1
 
 Kind = TypeVar("Kind", bound=StrEnum)
 
@@ -153,7 +152,10 @@ def load(folder: Path) -> Run:
         raise BadRunDirectory(f"{folder}: has no run.json, so no finished run; run again with the same --run-dir")
     document = parse(read_bytes(path), str(path))
     if document.integer("schema_version") != SCHEMA_VERSION:
-        raise document.wrong("schema_version", str(SCHEMA_VERSION))
+        own = document.integer("schema_version")
+        raise BadRunDirectory(
+            f"{path}: was written with schema {own}, this version reads {SCHEMA_VERSION}; repeat the run's command"
+        )
     models = tuple(_model(item) for item in document.list_of("models"))
     if not models:
         raise document.wrong("models", "a list that starts with the base")

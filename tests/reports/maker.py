@@ -8,7 +8,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from harness.types import FinishReason, Row, Score
+from harness.types import SCHEMA_VERSION, FinishReason, Row, Score
 
 TITLES = ("Data engineer", "Nurse", "Night baker", "Tram driver", "Gardener")
 PLACES = ("Bergen", "Porto", "Graz", "Tartu", "Leuven")
@@ -66,7 +66,7 @@ class Made:
         outcomes = {verdict["outcome"] for verdict in verdicts}
         outcome = next((o for o in ("INVALID", "FAIL", "INCONCLUSIVE") if o in outcomes), "PASS")
         run = {
-            "schema_version": 1,
+            "schema_version": SCHEMA_VERSION,
             "outcome": self.outcome or outcome,
             "partial": bool(self.partial_reasons),
             "plan": self._plan(),

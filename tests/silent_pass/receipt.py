@@ -218,7 +218,7 @@ WAYS = [
         11,
         "plan.json or run.json cannot be read",
     ),
-    Way("run.json is of another version", said(lambda run: run.update(schema_version=0)), 11, "this version reads 1"),
+    Way("run.json is of another version", said(lambda run: run.update(schema_version=0)), 11, "this version reads 2"),
     Way("a verdict is removed", said(lambda run: run["verdicts"].pop()), 11, "1 verdicts for 2 planned gates"),
     Way(
         "a verdict is there twice",
