@@ -74,6 +74,8 @@ def verify(
     outcome = Outcome.INVALID if held.faults else found.outcome
     partial = " (partial)" if found.partial else ""
     typer.echo(f"{'REJECTED' if held.faults else 'verified'}: {outcome}{partial} {run_dir}")
+    if held.policy:
+        typer.echo(f"policy of the suites here: {held.policy}")
     if outcome is Outcome.INCONCLUSIVE and on_inconclusive == "warn":
         typer.echo("WARNING: not shown to pass; accepted by --on-inconclusive warn", err=True)
         raise typer.Exit(0)

@@ -82,11 +82,13 @@ class Run:
 
     `models[0]` is the base; `rows` keeps each suite's order; `aa` is by suite; `work` is, by model, what its trainer
     wrote of the training, for those of which it is known. `paired` holds what `reports.pairs` worked out, by suite,
-    model and metric: every section asks for it, and 100,000 pairs take most of a second.
+    model and metric: every section asks for it, and 100,000 pairs take most of a second. `exit_code` is what the
+    process that wrote the run ended with.
     """
 
     folder: Path
     outcome: Outcome
+    exit_code: int
     partial: bool
     models: tuple[ModelRef, ...]
     results: tuple[Result, ...]
@@ -163,6 +165,7 @@ def load(folder: Path) -> Run:
     run = Run(
         folder=folder,
         outcome=_member(document, "outcome", Outcome),
+        exit_code=document.integer("exit_code"),
         partial=document.flag("partial"),
         models=models,
         results=tuple(_result(item) for item in document.list_of("results")),

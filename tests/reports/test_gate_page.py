@@ -224,3 +224,37 @@ def test_the_page_stays_well_formed_with_all_of_it(tmp_path):
     outline = Outline.of((folder / "report.html").read_text(encoding="utf-8"))
     assert outline.unbalanced == []
     assert len(outline.ids) == len(set(outline.ids))
+
+
+def _state(**changes):
+    return {"commit": "c" * 40, "dirty": False, "differs": [], "more": 0, "unknown": ""} | changes
+
+
+def test_the_verdict_names_exit_code_and_policy(tmp_path):
+    """The code that the process ended with, and the hash of what decided, whole under provenance."""
+    made = demo(120)
+    made.outcome = "INCONCLUSIVE"
+    said = told(tmp_path, made)
+    assert f"Exit code 10 · policy {'5' * 12}" in said["verdict"]
+    assert f"Policy {'5' * 64}" in said["provenance"]
+    assert "ended with exit code 10" in said["provenance"]
+    assert "Nobody asked git about this run." in said["provenance"]
+
+
+def test_provenance_tells_of_which_commit_things_are(tmp_path):
+    """Clean, dirty elsewhere, other files than the commit's, cut lists, and no repository: a sentence each."""
+    made = demo(120)
+    near = _state(dirty=True, differs=["suites/a.jsonl (changed)"], more=3)
+    others = {"clean": _state(), "dirty": _state(dirty=True)}
+    made.git = {
+        "suites": near,
+        "adapters": {**others, "far": _state(commit=None, dirty=None, unknown="git is not installed")},
+    }
+    said = told(tmp_path, made)
+    text = said["provenance"]
+    assert "of suites commit " + "c" * 40 + " state Not as in the commit, because of these files." in text
+    assert "differs suites/a.jsonl (changed) differs and 3 more" in text
+    assert "of clean commit " + "c" * 40 + " state As in the commit, and so is all else" in text
+    assert "As in the commit; other files of the repository differ from it." in text
+    assert "of far state Commit unknown: git is not installed." in text
+    assert f"the suites are not those of commit {'c' * 12}: suites/a.jsonl (changed), and 3 more" in said["warnings"]
