@@ -117,12 +117,14 @@ class Score:
         value: in [0, 1], or None when it could not be scored (an instrument's fault, never the model's).
         answer: the answer that was extracted and judged, for people to read.
         reason_code: `ok`, or why the value is below 1 or None (`truncated`, `duplicate_key`, ...).
+        where: where in the answer that is, such as `$.title minLength`; empty for the whole answer, or where unknown.
     """
 
     metric: str
     value: float | None
     answer: str = ""
     reason_code: str = "ok"
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)

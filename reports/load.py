@@ -316,7 +316,7 @@ def _row(item: Document) -> Row:
 
 def _score(item: Document) -> Score:
     value = None if item.absent("value") else item.number("value")
-    return Score(item.text("metric"), value, item.text("answer"), item.text("reason_code"))
+    return Score(item.text("metric"), value, item.text("answer"), item.text("reason_code"), item.text("where"))
 
 
 def _member(item: Document, key: str, kind: type[Kind]) -> Kind:

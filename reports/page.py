@@ -25,6 +25,7 @@ from reports.texts import flat, measure
 from reports.training import Training, trainings
 from reports.trajectory_page import Drawn, drawn
 from reports.trials import trials
+from reports.violations import Violations, violations
 from reports.warnings import warnings
 
 __all__ = ["Page", "Subject", "build"]
@@ -46,6 +47,7 @@ class Subject:
     forest: Figure
     galleries: tuple[Gallery, ...]
     causes: tuple[Cause, ...]
+    violations: Violations
     forgetting: tuple[Guard, ...]
     regression: tuple[Line, ...]
     cases: tuple[RegressionSet, ...]
@@ -151,6 +153,7 @@ def _subject(run: Run, model: ModelRef, table: tuple[Line, ...], limit: int) -> 
         forest=_forest(table),
         galleries=galleries(run, model.name, limit),
         causes=causes(run, model.name),
+        violations=violations(run, model.name),
         forgetting=guards(table, slices(run, model.name, watched), watched),
         regression=tuple(line for line in table if line.suite in kept),
         cases=regression_sets(run, model.name),

@@ -157,8 +157,8 @@ def _side(row: Row, opinions: Mapping[str, Sequence[Opinion]]) -> dict[str, Any]
         "prompt_tokens": row.prompt_tokens,
         "tokens": row.new_tokens,
         "scores": [
-            [score.metric, score.value, None if score.answer == row.output else _short(score.answer), score.reason_code]
-            for score in row.scores
+            [s.metric, s.value, None if s.answer == row.output else _short(s.answer), s.reason_code, s.where]
+            for s in row.scores
         ],
         "judge": [[each.question, each.decision, _short(each.reasons)] for each in opinions.get(row.id, ())],
     }

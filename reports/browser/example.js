@@ -86,6 +86,7 @@ function scores(record, own, id) {
   const value = (score, output) => {
     if (!score) return make("td", {}, "–");
     const shown = make("td", {}, score[1] === null ? "unscored" : String(score[1]), " · ", code(score[3]));
+    if (score[4]) shown.append(" at ", code(score[4]));
     const [answer, more] = whole(score[2] ?? output);
     const read = answer.length > 200 || more ? `${answer.slice(0, 200)}…` : answer;
     if (score[2] !== null && read) shown.append(" · read as ", code(read));

@@ -80,7 +80,8 @@ def _row(each: Measurement, pair: Pair) -> tuple[Any, ...]:
 
 def _scores(row: Row) -> str:
     """An answer that is the whole output is not written twice."""
-    scores = ((s.metric, s.value, None if s.answer == row.output else s.answer, s.reason_code) for s in row.scores)
+    read = (None if score.answer == row.output else score.answer for score in row.scores)
+    scores = ((s.metric, s.value, answer, s.reason_code, s.where) for s, answer in zip(row.scores, read, strict=True))
     return _encoded(tuple(scores))
 
 

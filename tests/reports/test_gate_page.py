@@ -12,6 +12,7 @@ from reports.html import write_report
 from reports.load import load
 from reports.page import build
 from reports.sections import Line
+from reports.violations import violations
 from tests.reports.maker import Case, Made, demo, row
 from tests.reports.reader import ANCHORS, Outline, sections
 
@@ -224,6 +225,36 @@ def test_the_page_stays_well_formed_with_all_of_it(tmp_path):
     outline = Outline.of((folder / "report.html").read_text(encoding="utf-8"))
     assert outline.unbalanced == []
     assert len(outline.ids) == len(set(outline.ids))
+
+
+def test_places_in_a_schema_are_counted_on_both_sides(tmp_path):
+    """Items of a list are one place, the candidate's most frequent first, and each shown example says its own."""
+
+    def rows(model):
+        shares = {"base": {0: "$.title type", 1: "$.title type"}, "r16": {0: "$.tags[3] type", 1: "$.tags[7] type"}}
+        fails = [shares[model].get(index % 10, "") for index in range(60)]
+        scores = (Score("valid_json", float(not at), "", "schema_error:type" if at else "ok", at) for at in fails)
+        return [row(index, scores=(score,)) for index, score in enumerate(scores)]
+
+    made = Made([Case("posts", "valid_json", rows, [("-drop<=0.05", 0.05)])])
+    made.candidates = ("r16",)
+    said = told(tmp_path, made)
+    assert "posts valid_json schema_error:type 12 12 as many" in said["failures"]
+    assert (
+        "posts valid_json $.tags[*] type 0 12 12 more posts valid_json $.title type 12 0 12 fewer" in said["failures"]
+    )
+    run = load(tmp_path / "run")
+    assert (len(violations(run, "r16").places), violations(run, "base").places[0].candidate) == (2, None)
+    made = Made([Case("posts", "valid_json", _everywhere, [("-drop<=0.05", 0.05)])])
+    made.candidates = ("r16",)
+    assert "35 rarer places are in the records." in told(tmp_path / "many", made)["failures"]
+
+
+def _everywhere(_model):
+    return [
+        row(index, scores=(Score("valid_json", 0.0, "", "schema_error:type", f"$.key{index} type"),))
+        for index in range(60)
+    ]
 
 
 def _state(**changes):
