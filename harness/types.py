@@ -99,13 +99,19 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One answer. `text` has the prompt and special tokens removed; lengths are in tokens."""
+    """One answer. `text` has the prompt and special tokens removed; lengths are in tokens.
+
+    `seconds` passed until it was there: those of its request, or of the batch that it was computed in; None where
+    nobody measured. It came with all others of its batch, so these are no share. Two answers that are alike but for
+    this are equal.
+    """
 
     text: str
     token_ids: tuple[int, ...]
     finish_reason: FinishReason
     prompt_tokens: int
     new_tokens: int
+    seconds: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +187,7 @@ class Row:
         finish_reason: of the generation; `stop` for choice scoring.
         prompt_tokens, new_tokens: lengths in tokens.
         scores: one for each metric, in the suite's order.
+        seconds: `Generation.seconds` of when the answer was computed, also where the store knew it; None likewise.
     """
 
     id: str
@@ -193,6 +200,7 @@ class Row:
     prompt_tokens: int
     new_tokens: int
     scores: tuple[Score, ...]
+    seconds: float | None = field(default=None, compare=False)
 
     def score(self, metric: str) -> Score:
         """The score of `metric`. Raises KeyError for a metric that this suite does not have."""

@@ -311,6 +311,7 @@ def _row(item: Document) -> Row:
         prompt_tokens=item.integer("prompt_tokens"),
         new_tokens=item.integer("new_tokens"),
         scores=tuple(_score(score) for score in item.list_of("scores")),
+        seconds=None if item.absent("seconds") else item.number("seconds"),
     )
 
 

@@ -39,7 +39,8 @@ function code(text) {
 
 function facts(side) {
   const cut = side.finish === "length" ? "cut at the limit" : side.finish;
-  return `${count(side.tokens)} tokens · ${cut}`;
+  const took = side.ms < 0 ? "" : ` · ${side.ms < 1000 ? `${side.ms} ms` : `${(side.ms / 1000).toFixed(1)} s`}`;
+  return `${count(side.tokens)} tokens · ${cut}${took}`;
 }
 
 /** Base and candidate beside each other, words that only one has marked; `own` is null in a run of the base alone. */

@@ -289,3 +289,19 @@ def test_provenance_tells_of_which_commit_things_are(tmp_path):
     assert "As in the commit; other files of the repository differ from it." in text
     assert "of far state Commit unknown: git is not installed." in text
     assert f"the suites are not those of commit {'c' * 12}: suites/a.jsonl (changed), and 3 more" in said["warnings"]
+
+
+def test_latency_is_told_of_the_answers_of_which_it_is_known(tmp_path):
+    """Median and 95th percentile by side, over how many; nothing where nobody measured, never 0."""
+
+    def rows(model):
+        known = [0.1 * (1 + index % 20) for index in range(100)]
+        return [row(index, seconds=each if model == "r16" and index < 80 else None) for index, each in enumerate(known)]
+
+    made = Made([Case("posts", "valid_json", rows, [("-drop<=0.05", 0.05)])])
+    made.candidates = ("r16",)
+    said = told(tmp_path, made)["health"]
+    base, own = (said[said.index(f"posts {model} 100") :] for model in ("base", "r16"))
+    assert re.search(r"Latency p50 Latency p95 posts base 100 .* – – posts r16", said)
+    assert own.endswith("1.1 s of 80 1.9 s peak memory, MB 812 generated tokens per second 1,300")
+    assert base != own
