@@ -121,7 +121,8 @@ def test_slices_with_few_examples_are_folded_away(tmp_path):
 def test_each_pinned_case_has_a_row_with_owner_state_and_waiver(tmp_path):
     """Pinned cases are all listed, broken first by state; of the other rows only those that changed."""
     waived = "waived until 2030-01-01 by Bo: known, next release"
-    tags = {0: ("pinned", "pinned by Ada: customers saw it"), 1: ("pinned", "pinned by Ada: again", waived)}
+    broke = "first broken in run 0123456789ab, pinned 2026-01-31"
+    tags = {0: ("pinned", "pinned by Ada: customers saw it", broke), 1: ("pinned", "pinned by Ada: again", waived)}
     flips = {"base": {7}, "r16": {0, 1, 5}}
     rows = scored(flips)
 
@@ -134,8 +135,8 @@ def test_each_pinned_case_has_a_row_with_owner_state_and_waiver(tmp_path):
     assert [each.state for each in found.cases] == [State.BROKEN, State.WAIVED, State.BROKEN, State.FIXED]
     assert (found.pinned, found.held) == (2, 96)
     said = sections(write_report(folder).read_text(encoding="utf-8"))
-    assert "broken Ada: customers saw it – " in said["regression"]
-    assert f"broken, waived Ada: again {waived}" in said["regression"]
+    assert "broken Ada: customers saw it 0123456789ab, pinned 2026-01-31 – " in said["regression"]
+    assert f"broken, waived Ada: again not known {waived}" in said["regression"]
     assert "r16 breaks 1 pinned case that a waiver excuses." in said["warnings"]
 
 
