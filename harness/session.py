@@ -375,6 +375,7 @@ def _receipt(evaluator: Evaluator, run: Mapping[str, Json]) -> dict[str, Json]:
     return {
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "plan_sha256": sha256((evaluator.run.path / PLAN_FILE).read_bytes()),
+        "exit_code": run["exit_code"],
         "aa_sha256": digest(run["aa"]),
         "numbers_sha256": digest(run["numbers"]),
         "records": records,

@@ -136,6 +136,8 @@ def _plan_faults(plan_bytes: bytes, plan: Document, run: Document) -> Iterator[s
         yield "plan.json: its policy is not the hash of what its gates ask; it was edited"
     if run["receipt"]["plan_sha256"] != sha256(plan_bytes) or run["plan"] != plan:
         yield "plan.json: is not the plan that run.json was made with"
+    if run["receipt"]["exit_code"] != run["exit_code"]:
+        yield "exit_code: is not what the receipt says that the run ended with; it was edited"
     if run["receipt"]["aa_sha256"] != digest(run["aa"]):
         yield "aa: is not what the receipt says of the base against itself; it was edited"
     if run["receipt"]["numbers_sha256"] != digest(run["numbers"]):
