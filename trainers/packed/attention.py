@@ -1,6 +1,6 @@
 """Attention over rows of unlike length that lie end to end, so that little is computed for padding.
 
-    (K, N) tokens, N those of B rows in turn  --spread-->  (K * heads, B, T)  --causal-->  --gathered-->  (K, N)
+    (K, N) tokens, N those of B rows in turn  --spread-->  (K * B, heads, T)  --causal-->  --gathered-->  (K, N)
 
 Rows are padded for attention alone, on the right, where causal attention sees nothing of the padding: it needs no mask.
 Every other part of a decoder looks at one token at a time, and its base's products are made for real tokens only.
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from harness.errors import ModelProblem
 from trainers.bases import Model
 
-__all__ = ["Rows", "attending_rows"]
+__all__ = ["Rows", "attending_rows", "filler"]
 
 NAME = "tunegate_rows"
 
@@ -30,7 +30,7 @@ class Rows:
         count, longest: B and T.
         spread: (B * T,), the token at each padded place; any token where it is padding.
         real: (N,), the padded place of each token.
-        padding: the padded places that hold none.
+        padding: the padded places that hold none; some may be named twice.
         positions: (1, N), each token's place in its row.
     """
 
@@ -42,16 +42,32 @@ class Rows:
     positions: Tensor
 
     @classmethod
-    def of(cls, lengths: Sequence[int], device: torch.device) -> "Rows":
-        """The layout of rows of these lengths."""
-        longest = max(lengths)
-        filled = torch.arange(longest) < torch.tensor(lengths)[:, None]  # (B, T)
-        spread = torch.zeros(len(lengths) * longest, dtype=torch.long)
+    def of(cls, lengths: Sequence[int], device: torch.device, *, multiple: int = 1) -> "Rows":
+        """The layout of rows of these lengths.
+
+        Args:
+            lengths: of the rows in tokens, each >= 1.
+            device: of the tensors.
+            multiple: N and T are made multiples of it, so that few shapes occur: T by padding, and N by a row more,
+                that of the tokens which `filler` counts.
+        """
+        longest = -(-max(lengths) // multiple) * multiple
+        more = filler(lengths, multiple)
+        every = [*lengths, more] if more else list(lengths)
+        filled = torch.arange(longest) < torch.tensor(every)[:, None]  # (B, T)
+        spread = torch.zeros(len(every) * longest, dtype=torch.long)
         real = filled.flatten().nonzero().squeeze(1)
         spread[real] = torch.arange(len(real))
         padding = (~filled).flatten().nonzero().squeeze(1)
-        positions = torch.arange(longest).expand(len(lengths), -1)[filled][None]
-        return cls(len(lengths), longest, *(each.to(device) for each in (spread, real, padding, positions)))
+        if multiple > 1 and len(padding):
+            padding = torch.cat([padding, padding[:1].expand(len(spread) - len(padding))])
+        positions = torch.arange(longest).expand(len(every), -1)[filled][None]
+        return cls(len(every), longest, *(each.to(device) for each in (spread, real, padding, positions)))
+
+
+def filler(lengths: Sequence[int], multiple: int) -> int:
+    """How many tokens are missing to a multiple."""
+    return -sum(lengths) % multiple
 
 
 @contextmanager
@@ -85,51 +101,54 @@ def _attend(  # noqa: PLR0913  # the interface of transformers
         raise ModelProblem("this architecture attends in its own way; train with --no-pack")
     if sliding_window is not None and packed_rows.longest > sliding_window:
         raise ModelProblem(f"rows are longer than the base's window of {sliding_window} tokens; train with --no-pack")
-    adapters, heads, _, width = query.shape
-    shape = (adapters * heads, packed_rows.count, packed_rows.longest, width)
+    adapters, _, _, width = query.shape
+    rows = (adapters * packed_rows.count, packed_rows.longest, -1, width)
     padded = packed_rows.padding.numel() > 0
-    parts = [_Spread.apply(part, packed_rows) if padded else part for part in (query, key, value)]
-    wide = [part if part.shape[1] == heads else _shared(part, heads) for part in parts]
+
+    def by_row(part: Tensor) -> Tensor:
+        tokens = part.transpose(1, 2)  # (K, N, heads, D), as the layer before has left it in memory
+        spread = _Spread.apply(tokens, packed_rows) if padded else tokens
+        return spread.reshape(rows).transpose(1, 2)  # (K * B, heads, T, D)
+
     found = nn.functional.scaled_dot_product_attention(
-        *(part.reshape(shape) for part in wide), is_causal=True, scale=scaling
+        by_row(query),
+        by_row(key),
+        by_row(value),
+        is_causal=True,
+        scale=scaling,
+        enable_gqa=query.shape[1] != key.shape[1],
     )
-    found = found.reshape(adapters, heads, -1, width)
+    found = found.transpose(1, 2).reshape(adapters, packed_rows.count * packed_rows.longest, -1, width)
     gathered: Tensor = _Gather.apply(found, packed_rows) if padded else found
-    return gathered.transpose(1, 2).contiguous(), None
-
-
-def _shared(part: Tensor, heads: int) -> Tensor:
-    """Each head repeated for the queries that share it."""
-    adapters, few, tokens, width = part.shape
-    return part[:, :, None].expand(adapters, few, heads // few, tokens, width).reshape(adapters, heads, tokens, width)
+    return gathered, None
 
 
 class _Spread(torch.autograd.Function):  # type: ignore[misc]  # torch is read without its types
-    """(K, heads, N, D) -> (K, heads, B * T, D). No gradient comes from padding, which nobody attends to or reads."""
+    """(K, N, heads, D) -> (K, B * T, heads, D). No gradient comes from padding, which nobody attends to or reads."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, rows: Rows) -> Tensor:  # noqa: ANN401  # autograd's context
         """Put tokens in their padded places."""
         ctx.rows = rows
-        return x.index_select(2, rows.spread)
+        return x.index_select(1, rows.spread)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401  # autograd's context
         """Take them out of there."""
-        return grad.index_select(2, ctx.rows.real), None
+        return grad.index_select(1, ctx.rows.real), None
 
 
 class _Gather(torch.autograd.Function):  # type: ignore[misc]  # torch is read without its types
-    """(K, heads, B * T, D) -> (K, heads, N, D), the other way round; the gradient of padding is 0."""
+    """(K, B * T, heads, D) -> (K, N, heads, D), the other way round; the gradient of padding is 0."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, rows: Rows) -> Tensor:  # noqa: ANN401  # autograd's context
         """Take tokens out of their padded places."""
         ctx.rows = rows
-        return x.index_select(2, rows.real)
+        return x.index_select(1, rows.real)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401  # autograd's context
         """Put them back."""
         rows: Rows = ctx.rows
-        return grad.index_select(2, rows.spread).index_fill_(2, rows.padding, 0), None
+        return grad.index_select(1, rows.spread).index_fill_(1, rows.padding, 0), None

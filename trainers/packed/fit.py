@@ -16,13 +16,18 @@ from trainers.config import TrainConfig
 from trainers.encode import EncodedRow
 from trainers.fit import Curve, Point
 from trainers.packed.attention import attending_rows
+from trainers.packed.fused import fused
 from trainers.packed.layers import Moment, attached
 from trainers.packed.loss import answer_losses, refuse_other_head
 from trainers.packed.optimizer import Updates
+from trainers.packed.replay import Replays
 from trainers.packed.stack import Factors, Member, Stack, draw
-from trainers.packed.stream import Step, Stream
+from trainers.packed.stream import Batch, Step, Stream
 
 __all__ = ["Alone", "PackTask", "Packed", "fit_pack"]
+
+MULTIPLE = 64
+"""Of what tokens are filled up to where steps are replayed, so that a few shapes come again and again."""
 
 NUMBERS, TOLD = "state.safetensors", "state.json"
 
@@ -114,7 +119,10 @@ class _Run:
     ) -> None:
         self._model, self._task, self._starts, self._members = model, task, starts, members
         self._decoder, self._head = model.get_decoder(), model.get_output_embeddings()
-        self._stream = Stream(task.rows, task.config, model.device)
+        again = task.config.gradient_checkpointing or any(member.lora.dropout for member in members)
+        replayed = model.device.type == "cuda" and not again
+        self._stream = Stream(task.rows, task.config, model.device, multiple=MULTIPLE if replayed else 1)
+        self._passes = Replays(self._both_ways) if replayed else self._both_ways
         self._stack = Stack(starts, arithmetic=model.get_input_embeddings().weight.dtype)
         self._updates = Updates(self._stack, members, self._stream.steps)
         self._curves: list[list[Point]] = [[] for _ in members]
@@ -126,10 +134,14 @@ class _Run:
         checkpoint = newest(task.folder, task.job, say)
         resumed_at, spent = self._resume(checkpoint, say) if checkpoint else (0, 0.0)
         if task.config.gradient_checkpointing:
-            model.activation_checkpointing_enable({"use_reentrant": False})
+            _checkpointing(model, "enable")({"use_reentrant": False})
         model.train()
         started = time.monotonic()
-        with attached(model, self._stack, self._members) as moment, attending_rows(model):
+        with (
+            fused(model, say),
+            attached(model, self._stack, self._members) as moment,
+            attending_rows(model),
+        ):
             for number in range(resumed_at, self._stream.steps):
                 self._record(number, self._step(self._stream.step(number), number, moment), on_step)
                 self._tell(number, say)
@@ -138,26 +150,29 @@ class _Run:
                 self._save(number + 1, spent + time.monotonic() - started)
         seconds = spent + time.monotonic() - started
         if task.config.gradient_checkpointing:
-            model.activation_checkpointing_disable()
+            _checkpointing(model, "disable")()
         return Packed(tuple(self._alone(row) for row in range(len(self._members))), seconds, resumed_at)
 
     def _step(self, step: Step, number: int, moment: Moment) -> Tensor:
         """Leave every adapter's gradients in the stack, and return the losses (K,)."""
-        adapters = len(self._members)
-        total = torch.zeros(adapters, device=self._model.device, dtype=self._stack.weights.dtype)
+        total = torch.zeros(len(self._members), device=self._model.device, dtype=self._stack.weights.dtype)
         for part, batch in enumerate(step.batches):
             moment.step, moment.part = number, part
-            hidden = self._decoder(
-                input_ids=batch.ids.expand(adapters, -1),  # (K, N)
-                position_ids=batch.rows.positions,
-                packed_rows=batch.rows,
-                use_cache=False,
-            ).last_hidden_state
-            read = hidden.index_select(1, batch.places)  # (K, n, h)
-            losses = answer_losses(read, self._head, batch.labels, learned=step.learned)
-            losses.sum().backward()  # adapters share no number, so each gets the gradient of its own loss
-            total += losses.detach()
+            total += self._passes(batch, step.learned)
         return total
+
+    def _both_ways(self, batch: Batch, learned: Tensor) -> Tensor:
+        """Forward and back through one batch; the losses (K,)."""
+        hidden = self._decoder(
+            input_ids=batch.ids.expand(len(self._members), -1),  # (K, N)
+            position_ids=batch.rows.positions,
+            packed_rows=batch.rows,
+            use_cache=False,
+        ).last_hidden_state
+        read = hidden.index_select(1, batch.places)  # (K, n, h)
+        losses = answer_losses(read, self._head, batch.labels, learned=learned)
+        losses.sum().backward()  # adapters share no number, so each gets the gradient of its own loss
+        return losses.detach()
 
     def _record(self, number: int, losses: Tensor, on_step: OnStep) -> None:
         given_up = set(self._updates.faults)
@@ -205,3 +220,11 @@ class _Run:
     def _alone(self, row: int) -> Alone:
         fault = self._updates.faults.get(row, "")
         return Alone(self._members[row], self._starts[row], self._stack.adapter(row), tuple(self._curves[row]), fault)
+
+
+def _checkpointing(model: Model, what: str) -> Callable[..., None]:
+    """The method that turns recomputing of activations on or off; transformers 5.18 gave it another name."""
+    found: Callable[..., None] = getattr(model, f"activation_checkpointing_{what}", None) or getattr(
+        model, f"gradient_checkpointing_{what}"
+    )
+    return found

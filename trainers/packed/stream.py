@@ -10,7 +10,7 @@ from torch import Tensor
 from trainers.config import TrainConfig
 from trainers.encode import IGNORED_LABEL, EncodedRow
 from trainers.objectives import Order
-from trainers.packed.attention import Rows
+from trainers.packed.attention import Rows, filler
 
 __all__ = ["Batch", "Step", "Stream"]
 
@@ -22,7 +22,7 @@ class Batch(NamedTuple):
         ids: (1, N), the tokens of all rows.
         rows: where each row is.
         places: (n,), where among the N an answer's token is predicted.
-        labels: (n,), those tokens.
+        labels: (n,), those tokens; `IGNORED_LABEL` for places that only fill up n.
     """
 
     ids: Tensor
@@ -32,24 +32,27 @@ class Batch(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One update: its batches, and the answers' tokens in all of them."""
+    """One update: its batches, and the answers' tokens in all of them, a number on the device."""
 
     batches: tuple[Batch, ...]
-    learned: int
+    learned: Tensor
 
 
 class Stream:
     """Steps by number, so that a resumed run asks for where it was."""
 
-    def __init__(self, rows: Sequence[EncodedRow], config: TrainConfig, device: torch.device) -> None:
+    def __init__(
+        self, rows: Sequence[EncodedRow], config: TrainConfig, device: torch.device, *, multiple: int = 1
+    ) -> None:
         """See `trainers.fit` for what the settings mean.
 
         Args:
             rows: from `encode`.
             config: any of the pack's; `seed`, batch and steps are those of all.
             device: of the tensors.
+            multiple: tokens are filled up to multiples of it, and answers' tokens too.
         """
-        self._rows, self._config, self._device = rows, config, device
+        self._rows, self._config, self._device, self._multiple = rows, config, device, multiple
         size, lengths = config.batch_size, [len(row.input_ids) for row in rows]
         self._order = Order(len(rows), size * config.accumulation, config.seed, lengths)
         self._passes = math.ceil(len(rows) / size)
@@ -67,7 +70,8 @@ class Stream:
         last = min((place + 1) * passes, self._passes)
         parts = [self._indices[each * size : (each + 1) * size] for each in range(place * passes, last)]
         batches = tuple(self._batch([self._rows[index] for index in part]) for part in parts)
-        return Step(batches, sum(len(batch.labels) for batch in batches))
+        learned = sum(label != IGNORED_LABEL for part in parts for index in part for label in self._rows[index].labels)
+        return Step(batches, torch.tensor(float(learned), dtype=torch.float64, device=self._device))
 
     def epoch_after(self, number: int) -> float:
         """The epochs that are over when the step after `number` others is."""
@@ -75,10 +79,14 @@ class Stream:
         return epoch + min((place + 1) * self._config.accumulation, self._passes) / self._passes
 
     def _batch(self, rows: Sequence[EncodedRow]) -> Batch:
-        ids = torch.tensor([[token for row in rows for token in row.input_ids]])
+        more = filler([len(row.input_ids) for row in rows], self._multiple)
+        ids = torch.tensor([[token for row in rows for token in row.input_ids] + [0] * more])
         # a label is predicted one place earlier, and nothing is after a row's last token
-        ahead = torch.tensor([label for row in rows for label in (*row.labels[1:], IGNORED_LABEL)])
-        places = (ahead != IGNORED_LABEL).nonzero().squeeze(1)
-        layout = Rows.of([len(row.input_ids) for row in rows], self._device)
-        ids, places, labels = (tensor.to(self._device) for tensor in (ids, places, ahead[places]))
-        return Batch(ids, layout, places, labels)
+        ahead = [label for row in rows for label in (*row.labels[1:], IGNORED_LABEL)]
+        places = [place for place, label in enumerate(ahead) if label != IGNORED_LABEL]
+        missing = -len(places) % self._multiple
+        labels = [ahead[place] for place in places] + [IGNORED_LABEL] * missing
+        layout = Rows.of([len(row.input_ids) for row in rows], self._device, multiple=self._multiple)
+        numbers = (ids, torch.tensor(places + [0] * missing, dtype=torch.long), torch.tensor(labels, dtype=torch.long))
+        ids, there, wanted = (tensor.to(self._device) for tensor in numbers)
+        return Batch(ids, layout, there, wanted)

@@ -34,10 +34,19 @@ def rows_of(config):
     return encode(read_rows(config.data, system=config.system), tokenizer, stop_ids=stops, max_length=256)
 
 
-def pack(config, folder, *members, dtype="float64", quantization="none", on_step=lambda *_: None, say=lambda _: None):
+def pack(  # noqa: PLR0913  # what a test varies
+    config,
+    folder,
+    *members,
+    dtype="float64",
+    quantization="none",
+    device="cpu",
+    on_step=lambda *_: None,
+    say=lambda _: None,
+):
     """Train members together."""
     settings = Quantization(kind=quantization)
-    model = load_base(Path(config.model), dtype=dtype, quantization=settings, device="cpu")
+    model = load_base(Path(config.model), dtype=dtype, quantization=settings, device=device)
     task = PackTask(config, members, rows_of(config), folder, "job")
     trained: Packed = fit_pack(model, task, on_step=on_step, say=say)
     return trained

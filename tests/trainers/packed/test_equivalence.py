@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import trainers.packed.fit as loop
 from tests.trainers.packed.running import distance, member, ordinary, pack
 
 UNLIKE = (
@@ -31,6 +32,32 @@ def test_every_packed_adapter_equals_its_solo_run(steps, tmp_path, dtype, bound)
         assert distance(packed.factors, alone.factors) < bound
         assert distance(packed.factors, packed.start) > 0.001
         assert [point.loss for point in packed.curve] == pytest.approx([point.loss for point in alone.curve], rel=bound)
+
+
+def test_tokens_that_only_fill_up_teach_nothing(steps, tmp_path, monkeypatch):
+    """Where steps are replayed, sizes are multiples: with the same rows and 64 of everything, the same adapters."""
+    plain = pack(steps, tmp_path / "plain", *UNLIKE)
+    sizes = []
+
+    class Filled(loop.Stream):
+        """As on a GPU."""
+
+        def __init__(self, rows, config, device, *, multiple) -> None:
+            super().__init__(rows, config, device, multiple=64 * multiple)
+
+        def step(self, number):
+            found = super().step(number)
+            sizes.extend((batch.ids.shape[1], batch.rows.longest, len(batch.labels)) for batch in found.batches)
+            return found
+
+    monkeypatch.setattr(loop, "Stream", Filled)
+    filled = pack(steps, tmp_path / "filled", *UNLIKE)
+    assert all(size % 64 == 0 for each in sizes for size in each)
+    assert len(set(sizes)) < 10
+    for one, other in zip(filled.adapters, plain.adapters, strict=True):
+        if not one.member.lora.dropout:  # masks are drawn for all tokens
+            assert distance(one.factors, other.factors) < 1e-9
+            assert [point.loss for point in one.curve] == pytest.approx([point.loss for point in other.curve])
 
 
 @pytest.mark.parametrize(
