@@ -101,8 +101,9 @@ def main() -> int:
             forget()
             # one for each way: checkpointing that was once asked for stays on
             models.update({name: base(work, options) for name in ("ours", "tuned", "default")})
-        rows += compare(work, models, options)
-    report(rows, {"device": device_name(options.device), "rounds": options.rounds, "steps": options.steps})
+        fresh = compare(work, models, options)
+        report(fresh, {"device": device_name(options.device), "rounds": options.rounds, "steps": options.steps})
+        rows += fresh
     return 0 if all(row.equal for row in rows) else 1
 
 

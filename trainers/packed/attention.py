@@ -1,9 +1,11 @@
-"""Attention over rows of unlike length that lie end to end, so that little is computed for padding.
+"""Attention over rows of unlike length that lie end to end, so that little is computed for padding, or twice.
 
     (K, N) tokens, N those of B rows in turn  --spread-->  (K * B, heads, T)  --causal-->  --gathered-->  (K, N)
 
 Rows are padded for attention alone, on the right, where causal attention sees nothing of the padding: it needs no mask.
-Every other part of a decoder looks at one token at a time, and its base's products are made for real tokens only.
+Every other part of a decoder looks at one token at a time, and its base's products are made for real tokens only. Where
+rows begin alike, with the same instructions say, a token is the same number for number as long as all before it is: it
+is there once, and attention reads it in every row.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +19,7 @@ from torch import Tensor, nn
 from harness.errors import ModelProblem
 from trainers.bases import Model
 
-__all__ = ["Rows", "attending_rows", "filler"]
+__all__ = ["Rows", "attending_rows", "numbered"]
 
 NAME = "tunegate_rows"
 
@@ -29,8 +31,10 @@ class Rows:
     Attributes:
         count, longest: B and T.
         spread: (B * T,), the token at each padded place; any token where it is padding.
-        real: (N,), the padded place of each token.
-        padding: the padded places that hold none; some may be named twice.
+        real: (N,), the padded place of each token, the first where it has several.
+        unread: the other padded places: padding, and tokens that are there already; some may be named twice.
+        copies: (M,), the places of the latter.
+        copied: (M,), their tokens.
         positions: (1, N), each token's place in its row.
     """
 
@@ -38,36 +42,58 @@ class Rows:
     longest: int
     spread: Tensor
     real: Tensor
-    padding: Tensor
+    unread: Tensor
+    copies: Tensor
+    copied: Tensor
     positions: Tensor
 
     @classmethod
-    def of(cls, lengths: Sequence[int], device: torch.device, *, multiple: int = 1) -> "Rows":
-        """The layout of rows of these lengths.
+    def of(cls, tokens: Sequence[Sequence[int]], device: torch.device, *, multiple: int = 1) -> "Rows":
+        """The layout of rows.
 
         Args:
-            lengths: of the rows in tokens, each >= 1.
+            tokens: for each row the numbers of its tokens among the N, from `numbered`; N is reached in order.
             device: of the tensors.
-            multiple: N and T are made multiples of it, so that few shapes occur: T by padding, and N by a row more,
-                that of the tokens which `filler` counts.
+            multiple: T is made a multiple of it, so that few shapes occur.
         """
-        longest = -(-max(lengths) // multiple) * multiple
-        more = filler(lengths, multiple)
-        every = [*lengths, more] if more else list(lengths)
-        filled = torch.arange(longest) < torch.tensor(every)[:, None]  # (B, T)
-        spread = torch.zeros(len(every) * longest, dtype=torch.long)
-        real = filled.flatten().nonzero().squeeze(1)
-        spread[real] = torch.arange(len(real))
-        padding = (~filled).flatten().nonzero().squeeze(1)
-        if multiple > 1 and len(padding):
-            padding = torch.cat([padding, padding[:1].expand(len(spread) - len(padding))])
-        positions = torch.arange(longest).expand(len(every), -1)[filled][None]
-        return cls(len(every), longest, *(each.to(device) for each in (spread, real, padding, positions)))
+        longest = -(-max(map(len, tokens)) // multiple) * multiple
+        spread, first, copies, copied, positions = [0] * (len(tokens) * longest), {}, [], [], []
+        for row, numbers in enumerate(tokens):
+            for at, token in enumerate(numbers):
+                place = row * longest + at
+                spread[place] = token
+                if token in first:
+                    copies.append(place)
+                    copied.append(token)
+                else:
+                    first[token] = place
+                    positions.append(at)
+        unread = sorted(set(range(len(spread))).difference(first.values()))
+        if multiple > 1 and unread:
+            unread += unread[:1] * (len(spread) - len(unread))
+        lists = (spread, list(first.values()), unread, copies, copied, [positions])
+        return cls(len(tokens), longest, *(torch.tensor(each, dtype=torch.long, device=device) for each in lists))
 
 
-def filler(lengths: Sequence[int], multiple: int) -> int:
-    """How many tokens are missing to a multiple."""
-    return -sum(lengths) % multiple
+def numbered(rows: Sequence[Sequence[int]], *, share: bool) -> list[list[int]]:
+    """Number the tokens of rows of token ids, from 0 on, in their order.
+
+    Args:
+        rows: at least one.
+        share: give tokens that are alike, and alike in all before them, one number.
+    """
+    if not share:
+        starts = [sum(map(len, rows[:row])) for row in range(len(rows))]
+        return [list(range(start, start + len(row))) for start, row in zip(starts, rows, strict=True)]
+    known: dict[tuple[int, int], int] = {}  # by the number of the token before (-1: none) and the id
+    found = []
+    for row in rows:
+        numbers, before = [], -1
+        for token in row:
+            before = known.setdefault((before, token), len(known))
+            numbers.append(before)
+        found.append(numbers)
+    return found
 
 
 @contextmanager
@@ -103,7 +129,7 @@ def _attend(  # noqa: PLR0913  # the interface of transformers
         raise ModelProblem(f"rows are longer than the base's window of {sliding_window} tokens; train with --no-pack")
     adapters, _, _, width = query.shape
     rows = (adapters * packed_rows.count, packed_rows.longest, -1, width)
-    padded = packed_rows.padding.numel() > 0
+    padded = packed_rows.unread.numel() > 0
 
     def by_row(part: Tensor) -> Tensor:
         tokens = part.transpose(1, 2)  # (K, N, heads, D), as the layer before has left it in memory
@@ -134,12 +160,16 @@ class _Spread(torch.autograd.Function):  # type: ignore[misc]  # torch is read w
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401  # autograd's context
-        """Take them out of there."""
-        return grad.index_select(1, ctx.rows.real), None
+        """Take them out of there, and add up those of a token that was put in several."""
+        rows: Rows = ctx.rows
+        back = grad.index_select(1, rows.real)
+        if rows.copies.numel():
+            back.index_add_(1, rows.copied, grad.index_select(1, rows.copies))
+        return back, None
 
 
 class _Gather(torch.autograd.Function):  # type: ignore[misc]  # torch is read without its types
-    """(K, B * T, heads, D) -> (K, N, heads, D), the other way round; the gradient of padding is 0."""
+    """(K, B * T, heads, D) -> (K, N, heads, D), the other way round; what nobody reads gets no gradient."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, rows: Rows) -> Tensor:  # noqa: ANN401  # autograd's context
@@ -151,4 +181,4 @@ class _Gather(torch.autograd.Function):  # type: ignore[misc]  # torch is read w
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401  # autograd's context
         """Put them back."""
         rows: Rows = ctx.rows
-        return grad.index_select(1, rows.spread).index_fill_(1, rows.padding, 0), None
+        return grad.index_select(1, rows.spread).index_fill_(1, rows.unread, 0), None

@@ -119,9 +119,15 @@ class _Run:
     ) -> None:
         self._model, self._task, self._starts, self._members = model, task, starts, members
         self._decoder, self._head = model.get_decoder(), model.get_output_embeddings()
-        again = task.config.gradient_checkpointing or any(member.lora.dropout for member in members)
-        replayed = model.device.type == "cuda" and not again
-        self._stream = Stream(task.rows, task.config, model.device, multiple=MULTIPLE if replayed else 1)
+        drops, on_gpu = any(member.lora.dropout for member in members), model.device.type == "cuda"
+        replayed = on_gpu and not drops and not task.config.gradient_checkpointing
+        self._stream = Stream(
+            task.rows,
+            task.config,
+            model.device,
+            multiple=MULTIPLE if replayed else 1,
+            share=not on_gpu,  # where sums of copies would come in any order
+        )
         self._passes = Replays(self._both_ways) if replayed else self._both_ways
         self._stack = Stack(starts, arithmetic=model.get_input_embeddings().weight.dtype)
         self._updates = Updates(self._stack, members, self._stream.steps)

@@ -80,7 +80,17 @@ class Replays:
 
 def _tensors(batch: Batch) -> tuple[Tensor, ...]:
     rows = batch.rows
-    return batch.ids, batch.places, batch.labels, rows.spread, rows.real, rows.padding, rows.positions
+    return (
+        batch.ids,
+        batch.places,
+        batch.labels,
+        rows.spread,
+        rows.real,
+        rows.unread,
+        rows.copies,
+        rows.copied,
+        rows.positions,
+    )
 
 
 def _batch(like: Batch, tensors: tuple[Tensor, ...]) -> Batch:
@@ -91,4 +101,4 @@ def _batch(like: Batch, tensors: tuple[Tensor, ...]) -> Batch:
 
 def _shape(batch: Batch) -> tuple[int, ...]:
     rows = batch.rows
-    return rows.count, rows.longest, batch.ids.shape[1], len(batch.labels), len(rows.padding)
+    return rows.count, rows.longest, batch.ids.shape[1], len(batch.labels), len(rows.unread), len(rows.copies)

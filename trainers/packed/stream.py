@@ -10,7 +10,7 @@ from torch import Tensor
 from trainers.config import TrainConfig
 from trainers.encode import IGNORED_LABEL, EncodedRow
 from trainers.objectives import Order
-from trainers.packed.attention import Rows, filler
+from trainers.packed.attention import Rows, numbered
 
 __all__ = ["Batch", "Step", "Stream"]
 
@@ -19,9 +19,9 @@ class Batch(NamedTuple):
     """Rows for one forward pass, end to end.
 
     Attributes:
-        ids: (1, N), the tokens of all rows.
+        ids: (1, N), the tokens of all rows; those that rows share are there once.
         rows: where each row is.
-        places: (n,), where among the N an answer's token is predicted.
+        places: (n,), where among the N an answer's token is predicted; several may be at one place.
         labels: (n,), those tokens; `IGNORED_LABEL` for places that only fill up n.
     """
 
@@ -42,7 +42,13 @@ class Stream:
     """Steps by number, so that a resumed run asks for where it was."""
 
     def __init__(
-        self, rows: Sequence[EncodedRow], config: TrainConfig, device: torch.device, *, multiple: int = 1
+        self,
+        rows: Sequence[EncodedRow],
+        config: TrainConfig,
+        device: torch.device,
+        *,
+        multiple: int = 1,
+        share: bool = False,
     ) -> None:
         """See `trainers.fit` for what the settings mean.
 
@@ -51,8 +57,10 @@ class Stream:
             config: any of the pack's; `seed`, batch and steps are those of all.
             device: of the tensors.
             multiple: tokens are filled up to multiples of it, and answers' tokens too.
+            share: whether what rows of a batch begin with alike is there once.
         """
-        self._rows, self._config, self._device, self._multiple = rows, config, device, multiple
+        self._rows, self._config, self._device = rows, config, device
+        self._multiple, self._share = multiple, share
         size, lengths = config.batch_size, [len(row.input_ids) for row in rows]
         self._order = Order(len(rows), size * config.accumulation, config.seed, lengths)
         self._passes = math.ceil(len(rows) / size)
@@ -79,14 +87,20 @@ class Stream:
         return epoch + min((place + 1) * self._config.accumulation, self._passes) / self._passes
 
     def _batch(self, rows: Sequence[EncodedRow]) -> Batch:
-        more = filler([len(row.input_ids) for row in rows], self._multiple)
-        ids = torch.tensor([[token for row in rows for token in row.input_ids] + [0] * more])
+        tokens = numbered([row.input_ids for row in rows], share=self._share)
+        ids = dict(
+            pair for numbers, row in zip(tokens, rows, strict=True) for pair in zip(numbers, row.input_ids, strict=True)
+        )
         # a label is predicted one place earlier, and nothing is after a row's last token
-        ahead = [label for row in rows for label in (*row.labels[1:], IGNORED_LABEL)]
-        places = [place for place, label in enumerate(ahead) if label != IGNORED_LABEL]
-        missing = -len(places) % self._multiple
-        labels = [ahead[place] for place in places] + [IGNORED_LABEL] * missing
-        layout = Rows.of([len(row.input_ids) for row in rows], self._device, multiple=self._multiple)
-        numbers = (ids, torch.tensor(places + [0] * missing, dtype=torch.long), torch.tensor(labels, dtype=torch.long))
-        ids, there, wanted = (tensor.to(self._device) for tensor in numbers)
-        return Batch(ids, layout, there, wanted)
+        learned = [
+            (number, label)
+            for numbers, row in zip(tokens, rows, strict=True)
+            for number, label in zip(numbers, row.labels[1:], strict=False)
+            if label != IGNORED_LABEL
+        ]
+        if more := -len(ids) % self._multiple:
+            tokens.append(list(range(len(ids), len(ids) + more)))  # a row of which nothing is learned
+        learned += [(0, IGNORED_LABEL)] * (-len(learned) % self._multiple)
+        whole = [[*ids.values(), *[0] * more]], [place for place, _ in learned], [label for _, label in learned]
+        there, places, labels = (torch.tensor(each, dtype=torch.long, device=self._device) for each in whole)
+        return Batch(there, Rows.of(tokens, self._device, multiple=self._multiple), places, labels)

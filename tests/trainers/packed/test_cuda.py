@@ -5,6 +5,7 @@ Without a CUDA device these are skipped, and say so.
 
 import gc
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -36,39 +37,56 @@ def steps(config):
     return config.model_copy(update={"steps": 10, "batch_size": 2, "accumulation": 2})
 
 
+@pytest.fixture
 def longer(monkeypatch):
-    """Add a row to every batch of which nothing is learned: what padding does to the sizes of products."""
+    """Adds a row to every batch, of so many tokens, of which nothing is learned: other sizes take other kernels."""
     plain = stream_module.Stream._batch
 
-    def padded(self, rows):
-        return plain(self, [*rows, EncodedRow((0,) * 37, (IGNORED_LABEL,) * 37)])
+    def lengthen(tokens):
+        row = EncodedRow((0,) * tokens, (IGNORED_LABEL,) * tokens)
+        monkeypatch.setattr(stream_module.Stream, "_batch", lambda self, rows: plain(self, [*rows, row]))
 
-    monkeypatch.setattr(stream_module.Stream, "_batch", padded)
+    yield lengthen
+    monkeypatch.setattr(stream_module.Stream, "_batch", plain)
 
 
 @pytest.mark.parametrize("kind", ["none", "nf4", "fp4"])
-def test_company_moves_an_adapter_no_further_than_padding_does(steps, tmp_path, monkeypatch, kind):
+def test_company_moves_an_adapter_no_further_than_padding_does(steps, tmp_path, longer, kind):
     """In bf16: packed beside solo, and solo beside the same with a row more that teaches nothing."""
+    members = [member(f"r{rank}", seed=rank, lora={"rank": rank}, optim={"learning_rate": 2e-3}) for rank in (4, 8, 16)]
     how = {"dtype": "bfloat16", "quantization": kind, "device": "cuda"}
-    together = pack(steps, tmp_path / "pack", *MEMBERS, **how).adapters
-    alone = [pack(steps, tmp_path / each.name, each, **how).adapters[0] for each in MEMBERS]
-    longer(monkeypatch)
-    padded = [pack(steps, tmp_path / f"{each.name}-padded", each, **how).adapters[0] for each in MEMBERS]
+    together = pack(steps, tmp_path / "pack", *members, **how).adapters
+    alone = [pack(steps, tmp_path / each.name, each, **how).adapters[0] for each in members]
     apart = [distance(one.factors, other.factors) for one, other in zip(together, alone, strict=True)]
-    by_padding = [distance(one.factors, other.factors) for one, other in zip(padded, alone, strict=True)]
+    padded = []
+    for tokens in (100, 700, 3000):
+        longer(tokens)
+        found = [pack(steps, tmp_path / f"{each.name}-{tokens}", each, **how).adapters[0] for each in members]
+        padded.append([distance(one.factors, other.factors) for one, other in zip(found, alone, strict=True)])
     moved = [distance(each.factors, each.start) for each in alone]
-    print(f"{kind}: packed {apart}, padded {by_padding}, moved {moved}")  # noqa: T201  # a figure to keep
-    assert sum(apart) <= 1.5 * sum(by_padding)
+    print(f"{kind}: packed {apart}, padded {padded}, moved {moved}")  # noqa: T201  # a figure to keep
+    assert sum(apart) <= max(map(sum, padded))
     assert max(one / other for one, other in zip(apart, moved, strict=True)) < 0.2
-    assert all(each.curve[-1].loss < each.curve[0].loss - 0.2 for each in together)
+
+
+def test_adapters_on_other_layers_move_by_rounding_alone(steps, tmp_path):
+    """In bf16, of unlike ranks, layers and dropout: far less than training moves them, and all learn."""
+    how = {"dtype": "bfloat16", "device": "cuda"}
+    together = pack(steps, tmp_path / "pack", *MEMBERS, **how).adapters
+    for each in together:
+        alone = pack(steps, tmp_path / each.member.name, each.member, **how).adapters[0]
+        assert distance(each.factors, alone.factors) < 0.2 * distance(alone.factors, alone.start)
+        assert each.curve[-1].loss < each.curve[0].loss - 0.2
 
 
 def test_in_fp32_a_packed_adapter_is_its_solo_run(steps, tmp_path):
     """The bound of the CPU holds where arithmetic is as exact."""
-    together = pack(steps, tmp_path / "pack", *MEMBERS, dtype="float32", device="cuda").adapters
-    for each in together:
-        alone = pack(steps, tmp_path / each.member.name, each.member, dtype="float32", device="cuda").adapters[0]
-        assert distance(each.factors, alone.factors) < 1e-4
+    slow = [replace(each, optim=each.optim.model_copy(update={"learning_rate": 2e-3})) for each in MEMBERS]
+    together = pack(steps, tmp_path / "pack", *slow, dtype="float32", device="cuda").adapters
+    alone = [pack(steps, tmp_path / each.name, each, dtype="float32", device="cuda").adapters[0] for each in slow]
+    apart = [distance(one.factors, other.factors) for one, other in zip(together, alone, strict=True)]
+    print(f"fp32: packed {apart}")  # noqa: T201  # a figure to keep
+    assert max(apart) < 1e-4
 
 
 def test_fused_arithmetic_is_used_and_teaches_the_same(steps, tmp_path, monkeypatch):
@@ -141,7 +159,7 @@ def test_without_memory_for_a_graph_batches_run_as_ever(steps, tmp_path, monkeyp
 
 def test_an_adapter_that_diverges_ends_alone_where_batches_are_replayed(steps, tmp_path):
     """Its numbers are 0 in the graph too from then on, and the others go on."""
-    wild = member("wild", seed=5, optim={"learning_rate": 1.0, "max_grad_norm": 1e9, "warmup": 0.0})
+    wild = member("wild", seed=5, optim={"learning_rate": 0.01})
     config = steps.model_copy(update={"steps": 30})
 
     def spoil(stack):
