@@ -15,6 +15,7 @@ from harness._lm_eval_written import Decoding, greedy, is_rate
 from harness.answers import Engine
 from harness.backends.hf import HfBackend
 from harness.backends.scripted import ScriptedBackend
+from harness.checkout import Checkout, hold_against
 from harness.errors import BadExamples, BadSpec, ModelProblem, NotMeasured
 from harness.gates import Gate
 from harness.lm_eval_task import LmEvalTask, LmEvalTasks
@@ -27,6 +28,13 @@ from tests.tiny import make_adapter, make_base
 pytest_plugins = "pytester"
 
 STRICT, FLEXIBLE = "exact_match,strict-match", "exact_match,flexible-extract"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def libraries():
+    """Imported before pytester notes which modules it may forget: pyarrow registers its types only once."""
+    import datasets  # noqa: F401
+    import lm_eval.tasks  # noqa: F401
 
 
 def sums(count, start=0):
@@ -332,6 +340,7 @@ def test_the_real_gsm8k_is_asked_as_lm_eval_asks_it(tmp_path):
 @pytest.fixture
 def finished(pytester, gsm8k):
     """A repository whose gate on GSM8K passed: the base is right below 35, the candidate everywhere."""
+    load.cache_clear()  # `.` was another folder in the test before
     (pytester.path / "conftest.py").write_text('pytest_plugins = ["harness.plugin"]\n')
     (pytester.path / "suites").mkdir()
     shipped = Path(__file__).parents[1] / "suites" / "test_lm_eval.py"
@@ -392,3 +401,35 @@ def test_answers_that_cannot_be_scored_again_are_told(finished):
     found = verify(finished)
     assert "not scored again: .: holds no test.jsonl" in found.unchecked[0]
     assert found.outcome is Outcome.PASS
+
+
+def held(finished, **how):
+    """What holding the run against the suite files beside it finds."""
+    return hold_against(finished, Checkout((finished.parent / "suites",), **how))
+
+
+def test_a_run_on_tasks_is_held_against_the_suite_files(finished):
+    """Tasks and rows were chosen by options: each must be asked for here, and then gates and rows are compared."""
+    asked, rows = held(finished).faults
+    assert asked.endswith("the run measured --lm-eval gsm8k too; if that is meant, add --lm-eval gsm8k")
+    assert rows.endswith("the run took rows from --data, not from the suite files; see --as-measured")
+    assert "--as-measured" in held(finished, tasks=("gsm8k",)).faults[0]
+    found = held(finished, tasks=("gsm8k",), as_measured=True)
+    assert (found.faults, found.believed) == ((), ())
+    suite = finished.parent / "suites" / "test_lm_eval.py"
+    suite.write_text(suite.read_text().replace("max_drop=0.15", "max_drop=0.2"))
+    (line,) = held(finished, tasks=("gsm8k",), as_measured=True).faults
+    assert f"gates of 'lm_eval-gsm8k' are not those of the suite here (run: {STRICT}-drop<=0.15" in line
+    write(finished.parent / "test.jsonl", sums(60, start=7))
+    load.cache_clear()
+    assert any("layer 'data'" in line for line in held(finished, tasks=("gsm8k",), as_measured=True).faults)
+
+
+def test_a_task_that_the_run_left_out_is_said(finished):
+    """What CI asks for must have been measured."""
+    data = write(finished.parent / "trivia.jsonl", [{"question": "Who", "answer": {"aliases": ["A"], "value": "A"}}])
+    plan = json.loads((finished / "plan.json").read_text())
+    plan["options"]["data"]["triviaqa"] = str(data)
+    (finished / "plan.json").write_text(json.dumps(plan))
+    (line,) = held(finished, tasks=("gsm8k", "triviaqa"), as_measured=True).faults
+    assert line == "suites: 'lm_eval-triviaqa' is here and the run did not measure it"
