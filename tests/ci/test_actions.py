@@ -96,6 +96,18 @@ def test_what_an_engine_says_is_no_command_to_the_runner(repo, tmp_path):
     assert {each.name for each in commands(words)} == {"set-output", "error", "add-mask"}
 
 
+@pytest.mark.parametrize(("key", "said"), [("A", "key must be 1 to 40 of"), ("mine", "key mine was used in this job")])
+def test_a_key_that_is_none_or_taken_is_one_line(repo, tmp_path, key, said):
+    """Nothing is measured, and what another gate of the job left stays."""
+    taken = tmp_path / "temp" / "tunegate-mine"
+    taken.mkdir(parents=True)
+    (taken / "gate.json").write_text("of the first")
+    ran = gate(repo, tmp_path / "temp", adapter="good", key=key)
+    ((name, _, message),) = commands(ran.said)
+    assert (ran.code, name, message.startswith(said)) == (4, "error", True)
+    assert [path.name for path in taken.iterdir()] == ["gate.json"]
+
+
 @pytest.mark.parametrize(
     ("given", "code"),
     [
