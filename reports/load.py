@@ -81,8 +81,9 @@ class Run:
     """Everything that a page may show.
 
     `models[0]` is the base; `rows` keeps each suite's order; `aa` is by suite; `work` is, by model, what its trainer
-    wrote of the training, for those of which it is known. `paired` holds what `reports.pairs` worked out, by suite,
-    model and metric: every section asks for it, and 100,000 pairs take most of a second.
+    wrote of the training, for those of which it is known; `nodes` are pytest's ids, one for each of `verdicts`.
+    `paired` holds what `reports.pairs` worked out, by suite, model and metric: every section asks for it, and 100,000
+    pairs take most of a second.
     """
 
     folder: Path
@@ -102,6 +103,7 @@ class Run:
     judged: tuple[Judged, ...] = ()
     aa: Mapping[str, Any] = field(default_factory=dict)
     work: Mapping[str, Document] = field(default_factory=dict)
+    nodes: tuple[str, ...] = ()
     paired: dict[tuple[str, str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -182,6 +184,7 @@ def load(folder: Path) -> Run:
             for item in document.list_of("models")
             if item.values.get("training") is not None
         },
+        nodes=tuple(item.text("node") for item in document.list_of("verdicts")),
     )
     if run.outcome is Outcome.PASS and aggregate(run.verdicts) is not Outcome.PASS:
         raise BadRunDirectory(f"{path}: says PASS, but its verdicts do not; run `tunegate verify {folder}`")

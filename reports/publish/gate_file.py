@@ -12,7 +12,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NoReturn
 
-__all__ = ["OUTCOMES", "BadGateFile", "GateFile", "GateLine", "read_gate_file", "safe_name", "write_gate_file"]
+__all__ = [
+    "MOST_BYTES",
+    "OUTCOMES",
+    "BadGateFile",
+    "GateFile",
+    "GateLine",
+    "read_gate_file",
+    "safe_name",
+    "write_gate_file",
+]
 
 OUTCOMES = ("PASS", "FAIL", "INCONCLUSIVE", "INVALID", "NOT_RUN")
 SCHEMA_VERSION = 1
@@ -113,7 +122,7 @@ def read_gate_file(data: bytes) -> GateFile:
         BadGateFile: with the place of the first value that is not.
     """
     if len(data) > MOST_BYTES:
-        raise BadGateFile(f"gate.json: has {len(data)} bytes, at most {MOST_BYTES} are read")
+        raise BadGateFile(f"gate.json: has more than {MOST_BYTES} bytes, which are not read")
     try:
         values = json.loads(data.decode("utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError):
