@@ -94,4 +94,5 @@ def _row(example: Example, prompt: str, said: Generation, scores: Sequence[Score
         prompt_tokens=said.prompt_tokens,
         new_tokens=said.new_tokens,
         scores=tuple(scores),
+        seconds=said.seconds,
     )

@@ -134,6 +134,9 @@ def _generation(value: Json) -> Generation | None:
             "finish_reason": "stop" | "length" as reason,
             "prompt_tokens": int(prompt_tokens),
             "new_tokens": int(new_tokens),
+            **further,
         }:
-            return Generation(text, tuple(token_ids), FinishReason(reason), prompt_tokens, new_tokens)
+            measured = further.get("seconds")  # answers of before it was measured have none
+            seconds = float(measured) if isinstance(measured, float) else None
+            return Generation(text, tuple(token_ids), FinishReason(reason), prompt_tokens, new_tokens, seconds)
     return None

@@ -14,15 +14,16 @@ from types import SimpleNamespace
 from typing import Any
 
 from harness.errors import HarnessError, UsageProblem
-from harness.fingerprint import adapter_digest, digest
+from harness.fingerprint import adapter_digest
 from harness.pins import read_pins
-from harness.plan import plan_suite
+from harness.plan import PlannedSuite, plan_suite
+from harness.policy import policy
 from harness.rescoring import readable, score_faults
 from harness.runs import PLAN_FILE, RUN_FILE
 from harness.suite import Measurable
 from harness.suite_files import configured, read_suites
 
-__all__ = ["Checkout", "Held", "hold_against", "policy"]
+__all__ = ["Checkout", "Held", "hold_against"]
 
 _ROWS, _GATES = ("full", "examples", "looks", "keep"), ("gates",)
 _SPEC = ("version", "metrics", "chance")
@@ -51,18 +52,19 @@ class Checkout:
     as_measured: bool = False
 
 
-def policy(plan: Document) -> str:
-    """SHA-256 of what the gates of a plan ask: each suite's name, version, metrics, layers and gates."""
-    kept = ("name", "version", "metrics", "chance", "fingerprint", "keep", "gates")
-    return digest([{key: suite.get(key) for key in kept} for suite in plan["suites"]])
-
-
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What came of it: a line for each thing that is not as it is here, and suites whose scores were not made again."""
+    """What came of it.
+
+    Attributes:
+        faults: a line for each thing that is not as it is here.
+        believed: suites whose scores were not made again.
+        policy: what the suites here make of `harness.policy`; empty where they cannot be compared with the run's.
+    """
 
     faults: tuple[str, ...]
     believed: tuple[str, ...] = ()
+    policy: str = ""
 
 
 def hold_against(run_dir: Path, here: Checkout) -> Held:
@@ -75,15 +77,21 @@ def hold_against(run_dir: Path, here: Checkout) -> Held:
     run = json.loads((run_dir / RUN_FILE).read_bytes())
     found: list[str] = []
     suites: Sequence[Measurable] = ()
+    policy_here = ""
     if here.suites and not (moved := list(_chosen_elsewhere(plan["options"], here))):
         suites = read_suites(here.suites, here.tasks, plan["options"]["data"])
-        found += _suite_faults(run_dir, plan, run, suites)
+        ours = _planned_here(plan, suites)
+        found += _suite_faults(run_dir, plan, run, ours)
+        policy_here = _policy_here(plan, ours)
     elif here.suites:
         found += moved
+    if policy_here and policy_here != plan["policy"]:
+        found.append(f"policy: is {plan['policy'][:12]} in the run and {policy_here[:12]} by the suites here")
     if here.adapters:
         found += _adapter_faults(run, here.adapters)
     again = {suite["name"] for suite in plan["suites"] if suite["lm_eval"]}  # these `verify` scores by itself
-    return Held(tuple(found), tuple(suite.name for suite in suites if not readable(suite) and suite.name not in again))
+    unread = tuple(suite.name for suite in suites if not readable(suite) and suite.name not in again)
+    return Held(tuple(found), unread, policy_here)
 
 
 def _chosen_elsewhere(options: Document, here: Checkout) -> Iterator[str]:
@@ -97,25 +105,47 @@ def _chosen_elsewhere(options: Document, here: Checkout) -> Iterator[str]:
         yield f"suites: the run took rows from {names}, not from the suite files; see --as-measured"
 
 
-def _suite_faults(run_dir: Path, plan: Document, run: Document, suites: Sequence[Measurable]) -> Iterator[str]:
+def _suite_faults(
+    run_dir: Path, plan: Document, run: Document, ours: Mapping[str, PlannedSuite | str]
+) -> Iterator[str]:
     planned = {suite["name"]: suite for suite in plan["suites"]}
-    ours = {suite.name: suite for suite in suites}
     for name in sorted(planned.keys() - ours.keys()):
         yield f"suites: the run measured {name!r}, which is not among the suites here"
-    for name, suite in ours.items():
+    for name, asked in ours.items():
         if name not in planned:
             yield f"suites: {name!r} is here and the run did not measure it"
+        elif isinstance(asked, str):
+            yield f"suites: {name!r} cannot be read here: {asked}"
+        else:
+            faults = list(_unequal(planned[name], json.loads(json.dumps(asked.spec()))))
+            yield from faults
+            if not faults and readable(asked.suite):
+                yield from score_faults(run_dir, run, asked.suite, asked.examples)
+
+
+def _planned_here(plan: Document, suites: Sequence[Measurable]) -> dict[str, PlannedSuite | str]:
+    """Each suite here by its name, with the rows that the run's options choose; or why they cannot be read."""
+    planned = {suite["name"]: suite for suite in plan["suites"]}
+    found: dict[str, PlannedSuite | str] = {}
+    for suite in suites:
+        if suite.name not in planned:
+            found[suite.name] = "was not planned"
             continue
+        there = planned[suite.name]
         try:
-            asked = plan_suite(_as_asked(suite, plan, planned[name]), plan["options"]["limit"])
+            asked = _as_asked(suite, plan, there)
+            found[suite.name] = plan_suite(asked, plan["options"]["limit"], extend=there["first"] is not None)
         except HarnessError as error:
-            yield f"suites: {name!r} cannot be read here: {error}"
-            continue
-        again: Document = json.loads(json.dumps(asked.spec()))
-        faults = list(_unequal(planned[name], again))
-        yield from faults
-        if not faults and readable(suite):
-            yield from score_faults(run_dir, run, asked.suite, asked.examples)
+            found[suite.name] = str(error)
+    return found
+
+
+def _policy_here(plan: Document, ours: Mapping[str, PlannedSuite | str]) -> str:
+    """What the suites here make of the run's policy; empty unless they are the run's by name, and all can be read."""
+    specs = [json.loads(json.dumps(asked.spec())) for asked in ours.values() if not isinstance(asked, str)]
+    names = [suite["name"] for suite in specs]
+    same = sorted(names) == sorted(suite["name"] for suite in plan["suites"])
+    return policy({**plan, "suites": specs}) if same else ""
 
 
 def _as_asked(suite: Measurable, plan: Document, planned: Document) -> Measurable:

@@ -8,10 +8,12 @@ from dataclasses import replace
 from harness.compare import scores
 from harness.types import Example, Outcome, Row, SuiteResult, Verdict
 
-__all__ = ["EXPIRED", "PINNED", "WAIVED", "hold_pinned", "is_pinned", "waivers", "without_pinned"]
+__all__ = ["BROKE", "EXPIRED", "PINNED", "WAIVED", "hold_pinned", "is_pinned", "waivers", "without_pinned"]
 
 PINNED = "pinned"
 """First tag of every pinned case."""
+BROKE = "first broken in run "
+"""How the tag begins that says in which run a case was first known to be broken."""
 WAIVED = "waived until "
 """How the tag of a case begins whose waiver is in force."""
 EXPIRED = "waiver expired "

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from harness.atomic import write_atomically
 from harness.errors import BadExamples, UsageProblem
 from harness.fingerprint import digest
-from harness.hold import EXPIRED, PINNED, WAIVED
+from harness.hold import BROKE, EXPIRED, PINNED, WAIVED
 from harness.types import Example
 
 __all__ = ["Case", "Origin", "Waiver", "read_cases", "today", "waiver", "write_cases"]
@@ -75,12 +75,16 @@ class Case(_Strict):
         return digest(self.model_dump(mode="json", exclude={"sha256", "waiver"}))
 
     def example(self, day: date) -> Example:
-        """This case as a row of a suite on that day; its tags say by whom it is pinned and what its waiver is worth."""
+        """This case as a row of a suite on that day.
+
+        Its tags say by whom it is pinned, in which run somebody first saw it broken, and what its waiver is worth.
+        """
+        said = (f"pinned by {self.owner}: {self.reason}", f"{BROKE}{self.origin.run}, pinned {self.added}")
         return Example(
             id=self.id,
             input=self.input,
             target=self.output,
-            tags=(PINNED, f"pinned by {self.owner}: {self.reason}", *filter(None, [self.standing(day)])),
+            tags=(PINNED, *said, *filter(None, [self.standing(day)])),
             cluster=self.id,
         )
 

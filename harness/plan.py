@@ -9,6 +9,7 @@ from harness.errors import BadSpec
 from harness.fingerprint import digest
 from harness.gates import Gate
 from harness.judge.standing import requested, without_judge
+from harness.policy import policy
 from harness.prompting import KINDS, REFERENCE
 from harness.sequential import looks
 from harness.suite import Measurable, Suite
@@ -182,6 +183,7 @@ class Plan:
         return {
             "schema_version": SCHEMA_VERSION,
             "digest": digest(promise),
+            "policy": policy(promise),
             "partial": bool(self.partial_reasons),
             "partial_reasons": list(self.partial_reasons),
             **promise,

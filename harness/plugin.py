@@ -17,6 +17,7 @@ import pytest
 
 from harness.closing import closing_lines
 from harness.collected import Collected, Reports
+from harness.ending import EXIT_CODES
 from harness.errors import BudgetSpent, CannotWrite, HarnessError, JudgeProblem, UsageProblem
 from harness.gates import Gate
 from harness.judge.options import read_judges
@@ -34,7 +35,6 @@ from harness.types import Outcome, Verdict
 
 __all__ = ["BUDGET", "EXIT_CODES", "FINISHED", "INTERRUPTED"]
 
-EXIT_CODES = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.INCONCLUSIVE: 10, Outcome.INVALID: 11}
 INTERRUPTED = 13
 """Exit code of a run that was stopped and can be continued."""
 BUDGET = 12
@@ -148,6 +148,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if not planned:
             return
         plan = state.gates.make_plan(state.by_name(), planned, state.left_out(len(planned), _narrowing(session.config)))
+    state.gates.suite_files = tuple(session.config.rootpath / module for module in state.suites)
     base, *others = plan.models
     saved = plan.trajectory.names if plan.trajectory else frozenset()
     candidates = [model.name for model in others if not model.prompting and model.name not in saved]
@@ -235,7 +236,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             session.exitstatus = INTERRUPTED
         return
     try:
-        outcome = state.gates.finish()
+        session.exitstatus = state.gates.finish(lambda outcome: state.ending(outcome, exitstatus))
     except CannotWrite as error:
         state.gates.abandon()
         state.unwritten.append(str(error))
@@ -243,11 +244,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     run_dir = state.gates.evaluator.run.path
     session.config.stash[FINISHED] = (run_dir, state.gates.finished)
-    warned = state.gates.undecided if state.gates.options.on_inconclusive == "warn" else frozenset()
-    if exitstatus == pytest.ExitCode.TESTS_FAILED and state.failed <= state.gates.spared | warned:
-        exitstatus = pytest.ExitCode.OK  # below their gates are only points that another one beat, or what may be
-    code = 0 if outcome is Outcome.INCONCLUSIVE and warned else EXIT_CODES[outcome]
-    session.exitstatus = code or exitstatus
 
 
 @pytest.hookimpl(trylast=True)

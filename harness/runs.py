@@ -51,13 +51,16 @@ class RunDirectory:
     _lock: int
 
     @classmethod
-    def open(cls, path: Path, plan: Plan, command: Sequence[str]) -> "RunDirectory":
+    def open(
+        cls, path: Path, plan: Plan, command: Sequence[str], git: Mapping[str, Json] | None = None
+    ) -> "RunDirectory":
         """Make the directory and write the plan, or take up an unfinished run of an equal plan.
 
         Args:
             path: must not exist, or hold an unfinished run of the same plan.
             plan: what is going to be measured.
             command: the command line, for people; secrets are left out.
+            git: of which commit suites and adapters are; None when nobody looked.
 
         Raises:
             BadRunDirectory: it is finished, another plan's, no run directory, in use, or cannot be made.
@@ -69,7 +72,7 @@ class RunDirectory:
                 _refuse_foreign(path, spec)
             else:
                 head: dict[str, Json] = {"id": secrets.token_hex(6), "created_at": _now(), "command": redacted(command)}
-                _make(path, {**spec, **head})
+                _make(path, {**spec, **head, "git": dict(git) if git else None})
             lock = _lock(path)
             if (path / RUN_FILE).exists():
                 os.close(lock)

@@ -20,6 +20,7 @@ from harness.errors import UsageProblem
 from harness.evaluator import Evaluator
 from harness.fingerprint import digest
 from harness.gates import Gate, aggregate
+from harness.git_state import git_json
 from harness.judge.panel import Panel
 from harness.judge.standing import examined, is_advisory, requested
 from harness.judge_suite import JudgeSuite
@@ -71,6 +72,7 @@ class GateSession:
         spared: node ids whose verdicts are left out because another point won.
         judge: who grades what no rule can; None without `--judge`.
         warned: whether the base's scores were spoken about before training.
+        suite_files: that the suites were read from.
     """
 
     options: Options
@@ -84,6 +86,7 @@ class GateSession:
     spared: frozenset[str] = frozenset()
     judge: Panel | None = None
     warned: bool = False
+    suite_files: tuple[Path, ...] = ()
 
     def use(self, sweep: Sweep | None) -> None:
         """Take the points of `sweep` as candidates.
@@ -171,7 +174,8 @@ class GateSession:
         place = self.options.run_dir or new_run_path(RUNS)
         needs = {place: run_bytes(self.plan), self.options.store: store_bytes(self.plan)}
         refuse_full_disk(needs, "free some space, or give --run-dir and --store on another disk")
-        run = RunDirectory.open(place, self.plan, command)
+        adapters = [(each.name, Path(each.adapter)) for each in models(self.options) if each.adapter]
+        run = RunDirectory.open(place, self.plan, command, git_json(self.suite_files, adapters))
         points = {point.name for point in self.plan.points}
 
         def prepare(name: str) -> None:
@@ -231,8 +235,8 @@ class GateSession:
         self.evaluator.run.close()
         self.evaluator.store.close()
 
-    def finish(self) -> Outcome:
-        """Count verdicts against the plan and write run.json with the receipt."""
+    def finish(self, exit_code: Callable[[Outcome], int]) -> int:
+        """Count verdicts against the plan and write run.json with the receipt; return the exit code that it tells."""
         assert self.plan is not None
         assert self.evaluator is not None
         evaluator, run = self.evaluator, self.evaluator.run
@@ -243,9 +247,11 @@ class GateSession:
             if choice.winner is not None:
                 evaluator.number(self.plan.ranking.suite, choice.winner)
         outcome = aggregate(verdicts)
+        code = exit_code(outcome)
         document: dict[str, Json] = {
             "schema_version": SCHEMA_VERSION,
             "outcome": outcome.value,
+            "exit_code": code,
             "partial": bool(self.plan.partial_reasons),
             "plan": dict(run.plan),
             "environment": environment(evaluator.backend),
@@ -269,7 +275,7 @@ class GateSession:
         run.finish(document)
         evaluator.store.close()
         self.finished = document
-        return outcome
+        return code
 
     def _settled(self, verdicts: Sequence[Verdict], ranking: Ranking, choice: Choice) -> list[Verdict]:
         assert self.plan is not None

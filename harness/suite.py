@@ -288,6 +288,7 @@ def _row(example: Example, prompt: str, generation: Generation, scores: Sequence
         prompt_tokens=generation.prompt_tokens,
         new_tokens=generation.new_tokens,
         scores=tuple(scores),
+        seconds=generation.seconds,
     )
 
 

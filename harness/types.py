@@ -29,7 +29,7 @@ __all__ = [
     "Verdict",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of plan.json and run.json, see docs/run_schema.md; raised when their keys change, so that older runs are refused."""
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 """Any value that RFC 8259 can write."""
@@ -99,13 +99,19 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One answer. `text` has the prompt and special tokens removed; lengths are in tokens."""
+    """One answer. `text` has the prompt and special tokens removed; lengths are in tokens.
+
+    `seconds` passed until it was there: those of its request, or of the batch that it was computed in; None where
+    nobody measured. It came with all others of its batch, so these are no share. Two answers that are alike but for
+    this are equal.
+    """
 
     text: str
     token_ids: tuple[int, ...]
     finish_reason: FinishReason
     prompt_tokens: int
     new_tokens: int
+    seconds: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +123,14 @@ class Score:
         value: in [0, 1], or None when it could not be scored (an instrument's fault, never the model's).
         answer: the answer that was extracted and judged, for people to read.
         reason_code: `ok`, or why the value is below 1 or None (`truncated`, `duplicate_key`, ...).
+        where: where in the answer that is, such as `$.title minLength`; empty for the whole answer, or where unknown.
     """
 
     metric: str
     value: float | None
     answer: str = ""
     reason_code: str = "ok"
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +187,7 @@ class Row:
         finish_reason: of the generation; `stop` for choice scoring.
         prompt_tokens, new_tokens: lengths in tokens.
         scores: one for each metric, in the suite's order.
+        seconds: `Generation.seconds` of when the answer was computed, also where the store knew it; None likewise.
     """
 
     id: str
@@ -191,6 +200,7 @@ class Row:
     prompt_tokens: int
     new_tokens: int
     scores: tuple[Score, ...]
+    seconds: float | None = field(default=None, compare=False)
 
     def score(self, metric: str) -> Score:
         """The score of `metric`. Raises KeyError for a metric that this suite does not have."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from harness.decide import shown, with_unused
 from harness.document import result_json, verdict_json
+from harness.ending import ending_fault
 from harness.errors import BadRunDirectory, HarnessError, NotMeasured
 from harness.fingerprint import digest
 from harness.gates import Gate, aggregate
@@ -17,6 +18,7 @@ from harness.keep import PassedByBase
 from harness.lm_eval_recheck import score_faults
 from harness.noise import Noise, read_noise, tempered
 from harness.plan import MEASURED, gate_from
+from harness.policy import policy
 from harness.prompting import KINDS, beyond_prompts
 from harness.records import read_rows
 from harness.runs import PLAN_FILE, RECORDS, RUN_FILE, record_name, sha256
@@ -101,6 +103,8 @@ def _verified(run_dir: Path, plan_bytes: bytes, plan: Document, run: Document) -
     if not found and outcome.value != run["outcome"]:
         found.append(f"outcome: run.json says {run['outcome']}, the verdicts make it {outcome}")
         outcome = Outcome.INVALID
+    if not found and (fault := ending_fault(outcome, run["exit_code"])):
+        found, outcome = [fault], Outcome.INVALID
     return Verified(outcome, bool(plan["partial"]), tuple(found), tuple(unchecked))
 
 
@@ -128,6 +132,8 @@ def _plan_faults(plan_bytes: bytes, plan: Document, run: Document) -> Iterator[s
     promise = {key: plan[key] for key in ("options", "suites", "models", "items", "sweep", "trajectory")}
     if plan["digest"] != digest(promise):
         yield "plan.json: does not match its own digest; it was edited"
+    if plan["policy"] != policy(plan):
+        yield "plan.json: its policy is not the hash of what its gates ask; it was edited"
     if run["receipt"]["plan_sha256"] != sha256(plan_bytes) or run["plan"] != plan:
         yield "plan.json: is not the plan that run.json was made with"
     if run["receipt"]["aa_sha256"] != digest(run["aa"]):

@@ -93,6 +93,8 @@ def verify(  # noqa: PLR0913  # one parameter for each option
     outcome = Outcome.INVALID if held.faults else found.outcome
     partial = " (partial)" if found.partial else ""
     typer.echo(f"{'REJECTED' if held.faults else 'verified'}: {outcome}{partial} {run_dir}")
+    if held.policy:
+        typer.echo(f"policy of the suites here: {held.policy}")
     if outcome is Outcome.INCONCLUSIVE and on_inconclusive == "warn":
         typer.echo("WARNING: not shown to pass; accepted by --on-inconclusive warn", err=True)
         raise typer.Exit(0)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from harness.hold import EXPIRED, PINNED, WAIVED
+from harness.hold import BROKE, EXPIRED, PINNED, WAIVED
 from reports.load import Run
 from reports.pairs import Change, pairs, primary_metric
 
@@ -34,11 +34,18 @@ _STATES = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case. `pinned` says by whom and why, empty for a row that was only drawn; `waiver` until when, by whom."""
+    """One case.
+
+    Attributes:
+        pinned: by whom and why; empty for a row that was only drawn.
+        broke: in which run somebody first saw it broken, and when it was pinned; empty where that is not known.
+        waiver: until when, by whom.
+    """
 
     id: str
     state: State
     pinned: str
+    broke: str
     waiver: str
 
 
@@ -74,8 +81,10 @@ def regression_sets(run: Run, model: str) -> tuple[RegressionSet, ...]:
 def _case(name: str, tags: tuple[str, ...], change: Change) -> Case:
     pinned = tags[:1] == (PINNED,)
     said = [tag.removeprefix(_PINNED_BY) for tag in tags if tag.startswith(_PINNED_BY)] if pinned else []
+    broke = [tag.removeprefix(BROKE) for tag in tags if tag.startswith(BROKE)] if pinned else []
     waivers = [tag for tag in tags if tag.startswith((WAIVED, EXPIRED))] if pinned else []
     state = _STATES[change]
     if state is State.BROKEN and any(tag.startswith(WAIVED) for tag in waivers):
         state = State.WAIVED
-    return Case(name, state, said[0] if said else "by nobody named" if pinned else "", "; ".join(waivers))
+    owner = said[0] if said else "by nobody named" if pinned else ""
+    return Case(name, state, owner, broke[0] if broke else "", "; ".join(waivers))

@@ -7,6 +7,7 @@ from reports.fields import Field, field_diff
 from reports.load import Run
 from reports.pairs import Change, Pair, changed, pairs, primary_metric, score_of
 from reports.texts import Clipped, Segment, anchor, clip, word_diff
+from reports.violations import because
 
 __all__ = ["Answer", "Gallery", "Shown", "galleries"]
 
@@ -87,4 +88,4 @@ def _shown(pair: Pair, metric: str, link: str, *, alone: bool) -> Shown:
 
 
 def _answer(row: Row, metric: str, segments: tuple[Segment, ...], left_out: int) -> Answer:
-    return Answer(segments, left_out, score_of(row, metric).reason_code, row.new_tokens, row.finish_reason.value)
+    return Answer(segments, left_out, because(score_of(row, metric)), row.new_tokens, row.finish_reason.value)

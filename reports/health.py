@@ -18,7 +18,11 @@ _PROBE = 24
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The outputs of one model on one suite. Lengths in tokens; `looping` ends in the same words again and again."""
+    """The outputs of one model on one suite.
+
+    Lengths in tokens; `looping` ends in the same words again and again. `latency` are the median and the 95th
+    percentile of the seconds until an answer was there, over the `timed` answers of which that is known; None for none.
+    """
 
     suite: str
     model: str
@@ -34,6 +38,8 @@ class Health:
     seconds: float
     fresh: int
     new_tokens: int
+    timed: int
+    latency: tuple[float, float] | None
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -80,4 +86,13 @@ def _health(key: Key, rows: Sequence[Row], result: Result) -> Health:
         seconds=result.seconds,
         fresh=result.fresh,
         new_tokens=sum(lengths),
+        timed=sum(row.seconds is not None for row in rows),
+        latency=_latency([row.seconds for row in rows if row.seconds is not None]),
     )
+
+
+def _latency(known: Sequence[float]) -> tuple[float, float] | None:
+    if not known:
+        return None
+    tail = quantiles(known, n=20, method="inclusive")[-1] if len(known) > 1 else known[0]
+    return median(known), tail

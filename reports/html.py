@@ -19,6 +19,7 @@ from reports import numbers
 from reports.browser.embedded import BUDGET, Embedded, embed
 from reports.browser.measured import NAME, Measurement, measure
 from reports.browser.script import script
+from reports.chance import p_value, p_words
 from reports.headline import bounds, rule
 from reports.load import Run, load, mean_of
 from reports.page import Page, build
@@ -120,6 +121,7 @@ def _environment() -> Environment:
     environment.filters |= {name: getattr(numbers, name) for name in numbers.__all__}
     environment.filters |= {"bounds": bounds, "rule": rule, "mean_of": mean_of}
     environment.filters |= {"setting_name": setting_name, "setting_value": setting_value}
+    environment.globals |= {"p_value": p_value, "p_words": p_words}
     environment.globals |= {"anchor": anchor, "few": FEW, "glyphs": _GLYPHS}
     return environment
 

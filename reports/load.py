@@ -83,11 +83,12 @@ class Run:
     `models[0]` is the base; `rows` keeps each suite's order; `aa` is by suite; `work` is, by model, what its trainer
     wrote of the training, for those of which it is known; `nodes` are pytest's ids, one for each of `verdicts`.
     `paired` holds what `reports.pairs` worked out, by suite, model and metric: every section asks for it, and 100,000
-    pairs take most of a second.
+    pairs take most of a second. `exit_code` is what the process that wrote the run ended with.
     """
 
     folder: Path
     outcome: Outcome
+    exit_code: int
     partial: bool
     models: tuple[ModelRef, ...]
     results: tuple[Result, ...]
@@ -165,6 +166,7 @@ def load(folder: Path) -> Run:
     run = Run(
         folder=folder,
         outcome=_member(document, "outcome", Outcome),
+        exit_code=document.integer("exit_code"),
         partial=document.flag("partial"),
         models=models,
         results=tuple(_result(item) for item in document.list_of("results")),
@@ -311,12 +313,13 @@ def _row(item: Document) -> Row:
         prompt_tokens=item.integer("prompt_tokens"),
         new_tokens=item.integer("new_tokens"),
         scores=tuple(_score(score) for score in item.list_of("scores")),
+        seconds=None if item.absent("seconds") else item.number("seconds"),
     )
 
 
 def _score(item: Document) -> Score:
     value = None if item.absent("value") else item.number("value")
-    return Score(item.text("metric"), value, item.text("answer"), item.text("reason_code"))
+    return Score(item.text("metric"), value, item.text("answer"), item.text("reason_code"), item.text("where"))
 
 
 def _member(item: Document, key: str, kind: type[Kind]) -> Kind:

@@ -1,8 +1,9 @@
 """How numbers are written for people: the only place where a rate becomes a percentage."""
 
-__all__ = ["count", "interval", "megabytes", "percent", "percent_interval", "points", "seconds"]
+__all__ = ["count", "interval", "latency", "megabytes", "percent", "percent_interval", "points", "seconds"]
 
 _MINUTE = 60.0
+_MILLISECOND = 0.001
 _HOUR = 3600.0
 
 
@@ -39,6 +40,13 @@ def seconds(duration: float) -> str:
     if duration < _HOUR:
         return f"{int(duration // _MINUTE)} min {int(duration % _MINUTE):02d} s"
     return f"{int(duration // _HOUR)} h {int(duration % _HOUR // _MINUTE):02d} min"
+
+
+def latency(duration: float) -> str:
+    """Seconds as `12 ms` below one, else as `seconds`; what is shorter than a millisecond is `< 1 ms`."""
+    if duration >= 1:
+        return seconds(duration)
+    return f"{1000 * duration:.0f} ms" if duration >= _MILLISECOND else "< 1 ms"
 
 
 def megabytes(size: int) -> str:

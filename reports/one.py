@@ -7,6 +7,7 @@ from harness.errors import UsageProblem
 from harness.types import Row, Score
 from reports.load import Run, load
 from reports.texts import visible
+from reports.violations import because
 
 __all__ = ["show"]
 
@@ -70,7 +71,7 @@ def _tags(row: Row) -> str:
 
 def _score(score: Score) -> str:
     value = "not scored" if score.value is None else f"{score.value:g}"
-    return visible(f"{score.metric}: {value} ({score.reason_code})").replace("\n", "␊")
+    return visible(f"{score.metric}: {value} ({because(score)})").replace("\n", "␊")
 
 
 def _block(title: str, text: str) -> Iterator[str]:

@@ -17,6 +17,7 @@ from reports.health import Health, health
 from reports.instrument import Check, checks
 from reports.load import Run, aggregate
 from reports.numbers import count, interval, points
+from reports.origin import Origin, origins
 from reports.sections import Cause, Line, causes, lines
 from reports.slices import SuiteSlices, slices
 from reports.sweep_page import SweepView, view
@@ -24,6 +25,7 @@ from reports.texts import flat, measure
 from reports.training import Training, trainings
 from reports.trajectory_page import Drawn, drawn
 from reports.trials import trials
+from reports.violations import Violations, violations
 from reports.warnings import warnings
 
 __all__ = ["Page", "Subject", "build"]
@@ -45,6 +47,7 @@ class Subject:
     forest: Figure
     galleries: tuple[Gallery, ...]
     causes: tuple[Cause, ...]
+    violations: Violations
     forgetting: tuple[Guard, ...]
     regression: tuple[Line, ...]
     cases: tuple[RegressionSet, ...]
@@ -62,6 +65,7 @@ class Page:
         cost: name and figure of what the engine used.
         training: of each model of whose training anything is known.
         environment: name and text.
+        origins: of which commit suites and adapters were.
         layer: what the environment without its usage hashes to, its first digits.
         place: where the run lies, without the folders above, which may name a user.
         outcomes: what each candidate's own gates make of it, by name.
@@ -80,6 +84,7 @@ class Page:
     cost: tuple[tuple[str, float], ...]
     training: tuple[Training, ...]
     environment: tuple[tuple[str, str], ...]
+    origins: tuple[Origin, ...]
     layer: str
     warnings: tuple[str, ...]
     place: str
@@ -104,6 +109,7 @@ def build(run: Run, limit: int) -> Page:
         cost=tuple(_cost(run.environment.get("usage", {}))),
         training=trainings(run),
         environment=tuple(flat(run.environment)),
+        origins=origins(run),
         layer=digest({key: value for key, value in run.environment.items() if key != "usage"})[:16],
         warnings=warnings(run),
         place="/".join(run.folder.resolve().parts[-2:]),
@@ -147,6 +153,7 @@ def _subject(run: Run, model: ModelRef, table: tuple[Line, ...], limit: int) -> 
         forest=_forest(table),
         galleries=galleries(run, model.name, limit),
         causes=causes(run, model.name),
+        violations=violations(run, model.name),
         forgetting=guards(table, slices(run, model.name, watched), watched),
         regression=tuple(line for line in table if line.suite in kept),
         cases=regression_sets(run, model.name),

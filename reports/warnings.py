@@ -6,6 +6,7 @@ from harness.types import ModelRef, Outcome
 from reports.cases import State, regression_sets
 from reports.document import Document
 from reports.load import Run
+from reports.origin import unlike_commit
 
 __all__ = ["warnings"]
 
@@ -20,6 +21,7 @@ def warnings(run: Run) -> tuple[str, ...]:
 def _of_the_run(run: Run) -> Iterator[str]:
     if run.partial:
         yield "This run is partial: " + "; ".join(map(str, run.plan.get("partial_reasons", []))) + "."
+    yield from unlike_commit(run)
     for result in run.results:
         place = f"{result.suite} on {result.model}"
         yield from (f"{place}: {note}" for note in result.notes)

@@ -12,10 +12,11 @@ import scipy.optimize
 import scipy.stats  # noqa: F401  # before pytester notes which modules it may forget: numpy loads only once
 
 from harness import cli, session
-from harness.checkout import Checkout, hold_against, policy
+from harness.checkout import Checkout, hold_against
 from harness.errors import UsageProblem
 from harness.fingerprint import adapter_digest
 from harness.pins import Pins, write_pins
+from harness.policy import policy
 from harness.runs import sha256
 from harness.verify import verify
 from tests.playground import FakeBackend, finished_run, make_model, make_suite, run_gate
@@ -181,15 +182,46 @@ def test_a_score_that_its_answer_does_not_have_is_found(repo, entry):
     assert line.startswith(f"{name}: 1 of 120 rows are scored otherwise by the suite here")
 
 
-def test_policy_is_what_gates_ask_and_not_who_answers(repo):
-    """Another limit is another policy; another adapter is not."""
-    _, run_dir = repo
+@pytest.mark.parametrize(
+    ("change", "other"),
+    [
+        (lambda plan: plan["models"][1].update(name="other"), False),
+        (lambda plan: plan["suites"][0]["fingerprint"].update(data="other rows"), False),
+        (lambda plan: plan["suites"].reverse(), False),
+        (lambda plan: plan["suites"][0]["gates"][0].update(at_least=0.7), True),
+        (lambda plan: plan["suites"][0]["gates"][1].update(max_drop=0.06), True),
+        (lambda plan: plan["suites"][0]["gates"][0].update(confidence=0.8), True),
+        (lambda plan: plan["suites"][0]["gates"][0].update(min_n=10), True),
+        (lambda plan: plan["suites"][0]["gates"][0].update(advisory=True), True),
+        (lambda plan: plan["suites"][0]["gates"].pop(), True),
+        (lambda plan: plan["suites"][0].update(chance=0.25), True),
+        (lambda plan: plan["suites"].pop(), True),
+        (lambda plan: plan["options"].update(attempts="spend"), True),
+    ],
+    ids=[
+        *("a model", "rows", "order"),
+        *("limit", "margin", "confidence", "least", "advisory", "fewer gates", "chance", "fewer suites", "attempts"),
+    ],
+)
+def test_policy_is_what_gates_ask_and_not_who_answers(repo, change, other):
+    """Limit, margin, confidence, fewest rows, sharing of error: each is another policy. Rows and models are not."""
+    plan = json.loads((repo[1] / "plan.json").read_text())
+    before = plan["policy"]
+    assert policy(plan) == before
+    change(plan)
+    assert (policy(plan) != before) is other
+
+
+def test_the_policy_of_the_suites_here_is_told_and_held_against_the_runs(repo):
+    """The same hash where nothing changed; another one is a fault beside the gate that is at fault."""
+    root, run_dir = repo
     plan = json.loads((run_dir / "plan.json").read_text())
-    same = json.loads(json.dumps(plan))
-    same["models"][1]["name"] = "other"
-    assert policy(plan) == policy(same)
-    same["suites"][0]["gates"][0]["at_least"] = 0.7
-    assert policy(plan) != policy(same)
+    assert hold_against(run_dir, Checkout((root / "suites",))).policy == plan["policy"]
+    suite = root / "suites" / "test_asks.py"
+    suite.write_text(suite.read_text().replace("max_drop=0.05", "max_drop=0.06"))
+    found = hold_against(run_dir, Checkout((root / "suites",)))
+    assert found.policy != plan["policy"]
+    assert f"policy: is {plan['policy'][:12]} in the run and {found.policy[:12]} by the suites here" in found.faults
 
 
 @pytest.mark.parametrize(("change", "code"), [("", 0), ("at_least=0.7", 11)])

@@ -76,6 +76,15 @@ def test_a_case_says_where_it_comes_from():
     assert read_cases(FILE) == (case,)
 
 
+@pytest.mark.usefixtures("repo")
+def test_a_pinned_case_says_in_which_run_it_broke():
+    """The run from which it was pinned, and the day; as a tag, so that every later run carries it."""
+    (case,) = pinned(345)
+    run = json.loads(Path("first/run.json").read_text())
+    said = f"first broken in run {run['plan']['id']}, pinned {today()}"
+    assert case.example(today()).tags == ("pinned", "pinned by Ada: customers saw it", said)
+
+
 def test_a_broken_case_fails_what_the_pool_alone_lets_pass(repo):
     """The pool's gate passes with a loss of 5 points; one pinned case among them makes it FAIL and is named."""
     assert gated(repo, "worse", "before")[:2][0] == 0

@@ -1,5 +1,6 @@
 """Suite: refuses contradictions at once, measures in order, and counts every row."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -196,6 +197,22 @@ def test_stored_answer_of_another_shape_is_computed_again(model, engine):
     (key,) = [key for (key,) in engine.store._db.execute("SELECT key FROM answers")]
     engine.store.put_many({key: {"text": "yes"}})
     assert answer(engine, model, prompts=[prompt], sampling=SAMPLING, suite="s")[1] == 1
+
+
+@pytest.mark.parametrize(("measured", "told"), [(1.5, 1.5), (None, None), ("1", None)])
+def test_a_stored_answer_keeps_what_was_measured_of_it(model, engine, measured, told):
+    """How long it took when it was computed stands in the row; what the store does not know is unknown, not 0."""
+    suite = make()
+    ask = suite.measure(model, EXAMPLES[:1], engine)
+    assert [row.seconds for row in ask.rows] == [None]
+    ((key, value),) = engine.store._db.execute("SELECT key, value FROM answers")
+    engine.store.put_many({key: json.loads(value) | {"seconds": measured}})
+    again = suite.measure(model, EXAMPLES[:1], engine)
+    assert (again.fresh, [row.seconds for row in again.rows]) == (0, [told])
+    assert [row.seconds for row in read_rows(write_rows(again.rows))] == [told]
+    engine.store.put_many({key: {name: it for name, it in json.loads(value).items() if name != "seconds"}})
+    older = suite.measure(model, EXAMPLES[:1], engine)
+    assert (older.fresh, [row.seconds for row in older.rows]) == (0, [None])
 
 
 def test_repetition_has_other_neighbours_and_the_same_questions(model, engine):

@@ -89,7 +89,8 @@ def _rejected(rows: Sequence[Row], schema: Mapping[str, Any]) -> dict[str, list[
     """Numbers of the rows that the schema rejects, by reason; equal answers are judged once."""
     spelled = [json.dumps(row.label, ensure_ascii=False, sort_keys=True) for row in rows]
     different = {text: row.label for text, row in zip(spelled, rows, strict=True)}
-    said = dict(zip(different, verdicts(schema, list(different.values())), strict=True))
+    judged = verdicts(schema, list(different.values()))
+    said = {text: verdict.reason for text, verdict in zip(different, judged, strict=True)}
     found: dict[str, list[int]] = {}
     for row, text in zip(rows, spelled, strict=True):
         if said[text] != "ok":

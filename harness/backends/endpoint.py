@@ -111,6 +111,7 @@ class EndpointBackend:
         ):
 
             def ask(prompt: Prompt) -> Generation:
+                asked = time.perf_counter()
                 try:
                     reply = client.chat.completions.create(messages=json.loads(prompt.text), **settings)
                 except (openai.OpenAIError, ValueError) as error:  # a reply that is no JSON is a ValueError
@@ -119,7 +120,8 @@ class EndpointBackend:
                         f"reference {name!r} at {url}: gave no answer ({type(error).__name__}: {what}); check the "
                         "address, the model's name and OPENAI_API_KEY"
                     ) from error
-                return _generation(reply, f"reference {name!r} at {url}")
+                spent = round(time.perf_counter() - asked, 4)
+                return replace(_generation(reply, f"reference {name!r} at {url}"), seconds=spent)
 
             for start in range(0, len(prompts), _TOGETHER):
                 started = time.perf_counter()

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Protocol
 
@@ -123,9 +124,9 @@ class HfBackend:
             started = time.perf_counter()
             batch_of = [(index, prompts[index]) for index in batch]
             for part, answers in self._decode(loaded, batch_of, sampling, stop=stop, tokenizer=tokenizer):
-                self._seconds += time.perf_counter() - started
+                self._seconds += (spent := time.perf_counter() - started)
                 pairs = [
-                    (index, _generation(tokenizer, prompts[index], ids, stop))
+                    (index, replace(_generation(tokenizer, prompts[index], ids, stop), seconds=round(spent, 4)))
                     for index, ids in zip(part, answers, strict=True)
                 ]
                 self._new_tokens += sum(generation.new_tokens for _, generation in pairs)

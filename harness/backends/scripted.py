@@ -107,8 +107,8 @@ class ScriptedBackend:
             started = time.perf_counter()
             batch = range(start, min(start + self._batch_size, len(prompts)))
             pairs = [(index, self._answer(model, script, prompts[index], sampling)) for index in batch]
-            self._seconds += time.perf_counter() - started
-            on_batch(pairs)
+            self._seconds += (spent := time.perf_counter() - started)
+            on_batch([(index, replace(answer, seconds=round(spent, 4))) for index, answer in pairs])
 
     def loaded(self, model: ModelRef) -> LoadedModel:
         """See `Backend.loaded`; the model answers lm-eval's `loglikelihood` itself and has no tokenizer."""

@@ -87,4 +87,5 @@ def _row(example: Example, prompt: str, generation: Generation) -> Row:
         prompt_tokens=generation.prompt_tokens,
         new_tokens=generation.new_tokens,
         scores=(),
+        seconds=generation.seconds,
     )

@@ -55,6 +55,7 @@ class Judgement(NamedTuple):
     value: float | None
     answer: str = ""
     reason_code: str = "ok"
+    where: str = ""
 
 
 Judge = Callable[[Example, str], Judgement]

@@ -10,7 +10,7 @@ from typing import Any
 from harness.errors import NotMeasured
 from harness.fingerprint import digest
 from harness.metrics import Judgement, Metric, scored
-from harness.metrics.guard import RECURSION, TIMEOUT, verdicts
+from harness.metrics.guard import RECURSION, TIMEOUT, SchemaVerdict, verdicts
 from harness.metrics.schemas import load_schema, refuse_vacuous
 from harness.metrics.strict_json import InvalidJson, parse_strict
 from harness.paths import beside_caller
@@ -30,8 +30,8 @@ def valid_json(schema: str | Path | Mapping[str, Any], *, fenced: bool = False) 
         fenced: allow one Markdown code fence around the whole answer, for the base and the candidate alike. The metric
             is then called `valid_json_fenced`, so that it can stand beside the strict one and is never taken for it.
 
-    Reason codes: `ok`, `truncated`, those of `InvalidJson`, `schema_error:<keyword>`; and with no score, because it is
-    the schema's fault, `schema_timeout` and `schema_recursion`.
+    Reason codes: `ok`, `truncated`, those of `InvalidJson`, `schema_error:<keyword>` with the place in `where`; and
+    with no score, because it is the schema's fault, `schema_timeout` and `schema_recursion`.
 
     Raises:
         BadSpec: the schema cannot be trusted; see `load_schema`.
@@ -84,8 +84,8 @@ def _parse(text: str) -> tuple[Json, str | None]:
         return None, error.reason_code
 
 
-def _judgement(value: Json, reason: str) -> Judgement:
+def _judgement(value: Json, said: SchemaVerdict) -> Judgement:
     answer = json.dumps(value, ensure_ascii=False)
-    if reason in _INSTRUMENT_FAULTS:
-        return Judgement(None, answer, reason)
-    return Judgement(float(reason == "ok"), answer, reason)
+    if said.reason in _INSTRUMENT_FAULTS:
+        return Judgement(None, answer, said.reason)
+    return Judgement(float(said.reason == "ok"), answer, *said)

@@ -6,7 +6,7 @@ Every `confidence` is two-sided. A gate that decides one-sidedly at 95 % asks fo
 from harness.stats.betting import betting_mean, log_capital
 from harness.stats.corrected import Count, rogan_gladen
 from harness.stats.evalues import gain_log_e
-from harness.stats.exact import critical_score, paired_power, score
+from harness.stats.exact import critical_score, exact_p, paired_power, score
 from harness.stats.means import bounded_mean, paired_mean
 from harness.stats.multiple import holm
 from harness.stats.normal import critical_z
@@ -21,6 +21,7 @@ from harness.stats.power import (
     zero_loss_n,
 )
 from harness.stats.proportions import clopper_pearson, independent_difference, wilson
+from harness.stats.pvalues import paired_p, rate_p
 from harness.stats.shares import gain_share
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "deciding_n",
     "detectable_difference",
     "detectable_mean",
+    "exact_p",
     "gain_log_e",
     "gain_share",
     "holm",
@@ -41,7 +43,9 @@ __all__ = [
     "log_capital",
     "mcnemar_midp",
     "paired_mean",
+    "paired_p",
     "paired_power",
+    "rate_p",
     "rogan_gladen",
     "score",
     "shrunk_share",

@@ -14,13 +14,15 @@ from typing import Any, NamedTuple
 
 from harness.stats.normal import critical_z
 
-__all__ = ["critical_score", "paired_power", "score"]
+__all__ = ["critical_score", "exact_p", "paired_power", "score"]
 
 _SPREAD = 6.0
 """Standard deviations of a count, and so many more, that are looked at; what lies beyond has a chance below 1e-8."""
 _SHARES = 64
 """Shares of discordant pairs at which the size of a test is computed, evenly spaced; half as many lie close to 0."""
 _STEP = 1e-3
+_ENDLESS, _HAIR = 1e6, 1e-9
+"""Beyond any finite score, and what makes `exceed` into `reach`."""
 _HIGHEST = 6.0
 
 
@@ -71,7 +73,7 @@ def critical_score(n: int, difference: float, confidence: float = 0.90) -> float
     """
     allowed = (1 - confidence) / 2
     low = critical_z(confidence)
-    cases = _Cases.of(n, difference)
+    cases = _cases(n, difference)
 
     def honest(t: float) -> bool:
         return bool(cases.exceed(t, n, difference) <= allowed)
@@ -87,6 +89,24 @@ def critical_score(n: int, difference: float, confidence: float = 0.90) -> float
         middle = (low + high) / 2
         low, high = (low, middle) if honest(middle) else (middle, high)
     return high
+
+
+def exact_p(b: int, c: int, n: int, difference: float) -> float:
+    """How likely a score this high or higher is at most, for a true difference of `difference`, whoever is discordant.
+
+    Args:
+        b: pairs gained, in [0, n].
+        c: pairs lost, in [0, n - b].
+        n: pairs, > 0.
+        difference: in (-1, 1).
+
+    Returns:
+        In [0, 1], exact but for the grid of shares; at most alpha where the score exceeds `critical_score`.
+
+    Source: as `critical_score`.
+    """
+    seen = min(float(score(b, c, n, difference)), _ENDLESS)
+    return min(1.0, _cases(n, difference).exceed(seen - _HAIR, n, difference))
 
 
 def paired_power(passes: Callable[[int, int], bool], n: int, *, gained: float, lost: float) -> float:
@@ -178,6 +198,12 @@ class _Cases(NamedTuple):
             enough = score(middle, self.losses, n, difference) > t
             low, high = np.where(enough, low, np.minimum(middle + 1, high)), np.where(enough, middle, high)
         return float(np.max(np.add.reduceat(self.chance * _at_least(low, n - self.losses, self.given), self.starts)))
+
+
+@lru_cache(maxsize=16)
+def _cases(n: int, difference: float) -> _Cases:
+    """The same for every table of a suite, and costly."""
+    return _Cases.of(n, difference)
 
 
 def _at_least(count: Any, n: Any, share: Any) -> Any:  # noqa: ANN401  # numpy arrays

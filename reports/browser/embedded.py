@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.errors import UsageProblem
 from harness.types import Row
-from reports.browser.measured import LETTERS, Measurement, by_suite, cause, identity, names
+from reports.browser.measured import LETTERS, Measurement, by_suite, cause, identity, milliseconds, names
 from reports.browser.rationale import Opinion
 from reports.load import Run
 from reports.texts import anchor, clip
@@ -156,9 +156,10 @@ def _side(row: Row, opinions: Mapping[str, Sequence[Opinion]]) -> dict[str, Any]
         "finish": row.finish_reason.value,
         "prompt_tokens": row.prompt_tokens,
         "tokens": row.new_tokens,
+        "ms": milliseconds(row),
         "scores": [
-            [score.metric, score.value, None if score.answer == row.output else _short(score.answer), score.reason_code]
-            for score in row.scores
+            [s.metric, s.value, None if s.answer == row.output else _short(s.answer), s.reason_code, s.where]
+            for s in row.scores
         ],
         "judge": [[each.question, each.decision, _short(each.reasons)] for each in opinions.get(row.id, ())],
     }

@@ -39,7 +39,8 @@ function code(text) {
 
 function facts(side) {
   const cut = side.finish === "length" ? "cut at the limit" : side.finish;
-  return `${count(side.tokens)} tokens · ${cut}`;
+  const took = side.ms < 0 ? "" : ` · ${side.ms < 1000 ? `${side.ms} ms` : `${(side.ms / 1000).toFixed(1)} s`}`;
+  return `${count(side.tokens)} tokens · ${cut}${took}`;
 }
 
 /** Base and candidate beside each other, words that only one has marked; `own` is null in a run of the base alone. */
@@ -86,6 +87,7 @@ function scores(record, own, id) {
   const value = (score, output) => {
     if (!score) return make("td", {}, "–");
     const shown = make("td", {}, score[1] === null ? "unscored" : String(score[1]), " · ", code(score[3]));
+    if (score[4]) shown.append(" at ", code(score[4]));
     const [answer, more] = whole(score[2] ?? output);
     const read = answer.length > 200 || more ? `${answer.slice(0, 200)}…` : answer;
     if (score[2] !== null && read) shown.append(" · read as ", code(read));

@@ -7,11 +7,23 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 
+from harness.types import Row
 from reports.browser.rationale import Opinion, read_opinions
 from reports.load import Run
 from reports.pairs import Change, Pair, pairs, primary_metric, score_of
 
-__all__ = ["LETTERS", "NAME", "Measurement", "by_suite", "cause", "identity", "measure", "names", "written"]
+__all__ = [
+    "LETTERS",
+    "NAME",
+    "Measurement",
+    "by_suite",
+    "cause",
+    "identity",
+    "measure",
+    "milliseconds",
+    "names",
+    "written",
+]
 
 LETTERS = {
     Change.BROKEN: "b",
@@ -71,6 +83,11 @@ def cause(pair: Pair, metric: str) -> str:
         if score.value is None or score.value < 1:
             return score.reason_code
     return "ok"
+
+
+def milliseconds(row: Row) -> int:
+    """How long its answer took, as a 32-bit integer; -1 where nobody measured, for the page's columns have no nulls."""
+    return -1 if row.seconds is None else min(round(1000 * row.seconds), 2**31 - 1)
 
 
 def identity(run: Run) -> str:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from harness.types import Row
-from reports.browser.measured import NAME, Measurement, cause, identity, names, written
+from reports.browser.measured import NAME, Measurement, cause, identity, milliseconds, names, written
 from reports.load import Run
 from reports.pairs import Pair
 
@@ -29,7 +29,10 @@ _TEXTS = (
     *("base_output", "base_finish", "base_scores", "base_judge"),
     *("candidate_output", "candidate_finish", "candidate_scores", "candidate_judge"),
 )
-_NUMBERS = ("base_prompt_tokens", "base_tokens", "candidate_prompt_tokens", "candidate_tokens")
+_NUMBERS = (
+    *("base_prompt_tokens", "base_tokens", "base_ms"),
+    *("candidate_prompt_tokens", "candidate_tokens", "candidate_ms"),
+)
 
 
 def write_sidecar(run: Run, measured: Sequence[Measurement]) -> Path:
@@ -74,13 +77,15 @@ def _row(each: Measurement, pair: Pair) -> tuple[Any, ...]:
         *(old.prompt, old.target),
         *(old.output, old.finish_reason.value, _scores(old), _encoded(each.base_opinions.get(old.id, ()))),
         *(new.output, new.finish_reason.value, _scores(new), _encoded(each.opinions.get(new.id, ()))),
-        *(old.prompt_tokens, old.new_tokens, new.prompt_tokens, new.new_tokens),
+        *(old.prompt_tokens, old.new_tokens, milliseconds(old)),
+        *(new.prompt_tokens, new.new_tokens, milliseconds(new)),
     )
 
 
 def _scores(row: Row) -> str:
     """An answer that is the whole output is not written twice."""
-    scores = ((s.metric, s.value, None if s.answer == row.output else s.answer, s.reason_code) for s in row.scores)
+    read = (None if score.answer == row.output else score.answer for score in row.scores)
+    scores = ((s.metric, s.value, answer, s.reason_code, s.where) for s, answer in zip(row.scores, read, strict=True))
     return _encoded(tuple(scores))
 
 

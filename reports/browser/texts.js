@@ -54,7 +54,8 @@ class Texts {
       output: short(row[`${name}_output`]),
       finish: row[`${name}_finish`],
       tokens: row[`${name}_tokens`],
-      scores: JSON.parse(row[`${name}_scores`]).map(([metric, value, answer, why]) => [metric, value, answer && short(answer), why]),
+      ms: row[`${name}_ms`],
+      scores: JSON.parse(row[`${name}_scores`]).map(([metric, value, answer, ...why]) => [metric, value, answer && short(answer), ...why]),
       judge: JSON.parse(row[`${name}_judge`]),
     });
     const record = { prompt: short(row.prompt), target: short(row.target), base: side("base") };

@@ -2,7 +2,6 @@
 
 from hashlib import sha256
 
-from harness.checkout import policy
 from harness.errors import BadRunDirectory
 from harness.fingerprint import digest
 from reports.load import Run
@@ -45,7 +44,7 @@ def gate_file(run: Run) -> GateFile:
         finished_at=str(run.receipt["finished_at"]),
         outcome=run.outcome.value,
         partial=run.partial,
-        policy=policy(run.plan),
+        policy=str(run.plan["policy"]),
         run_sha256=sha256((run.folder / "run.json").read_bytes()).hexdigest(),
         gates=tuple(lines),
     )

@@ -4,12 +4,14 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import scipy.optimize
 import scipy.stats  # noqa: F401  # before pytester notes which modules it may forget: numpy loads only once
 
 from harness import options
+from harness.backends import endpoint
 from harness.backends.endpoint import EndpointBackend, split_reference
 from harness.errors import NotMeasured, UsageProblem
 from harness.types import FinishReason, ModelRef, Sampling
@@ -114,6 +116,13 @@ def test_it_is_asked_in_messages_and_greedily(server):
     assert (path, key) == ("/v1/chat/completions", "Bearer key-of-the-test")
     assert asked["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "question 1"}]
     assert (asked["model"], asked["max_tokens"], asked["temperature"]) == ("big", 5, 0.0)
+
+
+def test_an_answer_tells_how_long_its_own_request_took(server, monkeypatch):
+    """Asked alone it is all that the endpoint was waited for; by a clock that counts, one tick each."""
+    ticks = iter(range(100))
+    monkeypatch.setattr(endpoint, "time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
+    assert ask(server).seconds == 1.0
 
 
 def test_a_cut_answer_says_so(server):

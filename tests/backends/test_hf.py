@@ -249,3 +249,12 @@ def test_plain_text_is_begun_once_and_by_the_tokenizer(tmp_path):
     assert bare.token_ids == begun.token_ids
     assert (bare.token_ids[0], bare.token_ids.count(begin), len(bare.token_ids)) == (begin, 1, 4)
     assert backend.context(model) == 1024
+
+
+def test_every_answer_tells_how_long_its_batch_took(base, texts):
+    """The same for all answers of a batch, and all batches together are what the engine says it computed for."""
+    backend, batches = HfBackend("cpu", 16), []
+    prompts = [backend.render(base, [{"role": "user", "content": text}]) for text in texts]
+    backend.generate(base, prompts, SHORT, lambda pairs: batches.append({answer.seconds for _, answer in pairs}))
+    assert [len(batch) for batch in batches] == [1, 1, 1]
+    assert sum(min(batch) for batch in batches) == pytest.approx(backend.usage().seconds, abs=0.001)

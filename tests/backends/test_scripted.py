@@ -80,3 +80,5 @@ def test_a_batch_is_handed_over_as_it_ends(write):
     prompts = [backend.render(model, [{"role": "user", "content": str(number)}]) for number in range(5)]
     backend.generate(model, prompts, Sampling(4), lambda pairs: batches.append([index for index, _ in pairs]))
     assert batches == [[0, 1], [2, 3], [4]]
+    backend.generate(model, prompts, Sampling(4), lambda pairs: batches.append([each.seconds for _, each in pairs]))
+    assert all(isinstance(seconds, float) for batch in batches[3:] for seconds in batch)

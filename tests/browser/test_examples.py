@@ -139,6 +139,7 @@ def test_json_answers_are_compared_field_by_field(report, visit):
     assert list(rows) == ["/title", "/company", "/location", "/remote"]
     assert table.locator("td.differs").all_text_contents() == ['✗differs: "near Bergen"']
     assert table.locator("td.same").count() == 7
+    assert "wrong_value at $.location enum" in seen.page.locator("#browser article").inner_text()
 
 
 def test_keys_walk_through_the_list(report, visit):

@@ -1,6 +1,7 @@
 """Valid JSON."""
 
 import json
+import re
 import time
 
 import pytest
@@ -54,6 +55,54 @@ def test_golden_answers(text, value, reason):
     """The whole answer must be strict JSON that the schema accepts; each fault has a reason code."""
     (score,) = valid_json(SCHEMA)([example(GOLD)], [answer(text)])
     assert (score.value, score.reason_code) == (value, reason)
+
+
+DEEP = {
+    "type": "object",
+    "properties": {
+        "title": {"type": "string"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "pay": {"anyOf": [{"type": "object", "properties": {"min": {"type": "integer"}}}, {"type": "null"}]},
+    },
+    "required": ["title", "tags", "pay"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "reason", "where"),
+    [
+        ({"title": "x", "tags": [], "pay": None}, "ok", ""),
+        ({"title": 1, "tags": [], "pay": None}, "type", "$.title type"),
+        ({"title": "x", "tags": ["a", "b", 3], "pay": None}, "type", "$.tags[2] type"),
+        ({"title": "x", "tags": [], "pay": {"min": "3"}}, "type", "$.pay.min type"),
+        ({"title": "x", "pay": None}, "required", "$ required tags"),
+        ({"title": "x", "tags": [], "pay": None, "city": 1}, "additionalProperties", "$ additionalProperties"),
+        ({"title": "x", "tags": [1, 2], "pay": None, "a": 1}, "additionalProperties", "$ additionalProperties"),
+        ([], "type", "$ type"),
+    ],
+)
+@pytest.mark.parametrize("slow", [False, True])
+def test_where_an_answer_fails_is_told(value, reason, where, slow):
+    """Path and keyword of the most telling fault, a missing key by name, the same from a child process as from here."""
+    further = {"note": {"type": "string", "pattern": "^x"}} if slow else {}
+    (found,) = verdicts({**DEEP, "properties": {**DEEP["properties"], **further}}, [value])
+    assert found == (reason if reason == "ok" else f"schema_error:{reason}", where)
+
+
+def test_the_place_stands_in_the_score():
+    """Beside the reason code; an answer that is no JSON fails nowhere in particular."""
+    found = valid_json(SCHEMA)([example(GOLD)] * 2, [answer('{"title": "", "remote": true}'), answer("{")])
+    assert [score.where for score in found] == ["$.title minLength", ""]
+
+
+def test_a_million_faults_are_not_all_looked_at():
+    """A long list of wrong items, and a path as long as the answer's own key: neither is kept whole."""
+    schema = {"type": "array", "items": {"type": "string"}}
+    (found,) = verdicts(schema, [[1] * 200_000])
+    assert re.fullmatch(r"\$\[\d\d?\] type", found.where)
+    (found,) = verdicts({"type": "object", "additionalProperties": {"type": "string"}}, [{"k" * 5_000: 1}])
+    assert len(found.where) < 250
 
 
 @pytest.mark.parametrize(
@@ -115,14 +164,15 @@ def test_a_slow_schema_is_cut_short_and_its_answer_left_unscored():
     """A pattern that explodes on one answer costs that answer its score, as the schema's fault, and no other's."""
     started = time.monotonic()
     found = verdicts(SLOW, [{"a": "aa"}, json.loads(EVIL), {"a": "b"}, {"a": "a"}], deadline_s=1.0)
-    assert found == ["ok", "schema_timeout", "schema_error:pattern", "ok"]
+    assert [each.reason for each in found] == ["ok", "schema_timeout", "schema_error:pattern", "ok"]
+    assert [each.where for each in found] == ["", "", "$.a pattern", ""]
     assert time.monotonic() - started < 20
 
 
 def test_a_schema_that_is_always_slow_is_given_up():
     """After three timeouts the rest is unscored at once, so that a suite ends."""
     started = time.monotonic()
-    assert verdicts(SLOW, [json.loads(EVIL)] * 300, deadline_s=0.2) == ["schema_timeout"] * 300
+    assert verdicts(SLOW, [json.loads(EVIL)] * 300, deadline_s=0.2) == [("schema_timeout", "")] * 300
     assert time.monotonic() - started < 30
 
 

@@ -36,6 +36,7 @@ class Made:
     command: str = "pytest suites/ --model embedded --adapter adapters/r16-all-linear"
     partial_reasons: Sequence[str] = ()
     train_config: dict[str, Any] = field(default_factory=lambda: {"rank": 16, "alpha": 32, "learning_rate": 1e-3})
+    git: dict[str, Any] | None = None
     outcome: str = ""
     reason: str = ""
     environment: dict[str, Any] = field(
@@ -68,6 +69,7 @@ class Made:
         run = {
             "schema_version": SCHEMA_VERSION,
             "outcome": self.outcome or outcome,
+            "exit_code": {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 10, "INVALID": 11}[self.outcome or outcome],
             "partial": bool(self.partial_reasons),
             "plan": self._plan(),
             "environment": self.environment,
@@ -102,6 +104,8 @@ class Made:
             "created_at": "2026-01-02T03:00:00+00:00",
             "digest": "e" * 64,
             "command": self.command,
+            "policy": "5" * 64,
+            "git": self.git,
         }
         return {**facts, "partial_reasons": list(self.partial_reasons), "suites": suites}
 

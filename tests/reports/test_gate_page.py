@@ -12,6 +12,7 @@ from reports.html import write_report
 from reports.load import load
 from reports.page import build
 from reports.sections import Line
+from reports.violations import violations
 from tests.reports.maker import Case, Made, demo, row
 from tests.reports.reader import ANCHORS, Outline, sections
 
@@ -120,7 +121,8 @@ def test_slices_with_few_examples_are_folded_away(tmp_path):
 def test_each_pinned_case_has_a_row_with_owner_state_and_waiver(tmp_path):
     """Pinned cases are all listed, broken first by state; of the other rows only those that changed."""
     waived = "waived until 2030-01-01 by Bo: known, next release"
-    tags = {0: ("pinned", "pinned by Ada: customers saw it"), 1: ("pinned", "pinned by Ada: again", waived)}
+    broke = "first broken in run 0123456789ab, pinned 2026-01-31"
+    tags = {0: ("pinned", "pinned by Ada: customers saw it", broke), 1: ("pinned", "pinned by Ada: again", waived)}
     flips = {"base": {7}, "r16": {0, 1, 5}}
     rows = scored(flips)
 
@@ -133,8 +135,8 @@ def test_each_pinned_case_has_a_row_with_owner_state_and_waiver(tmp_path):
     assert [each.state for each in found.cases] == [State.BROKEN, State.WAIVED, State.BROKEN, State.FIXED]
     assert (found.pinned, found.held) == (2, 96)
     said = sections(write_report(folder).read_text(encoding="utf-8"))
-    assert "broken Ada: customers saw it – " in said["regression"]
-    assert f"broken, waived Ada: again {waived}" in said["regression"]
+    assert "broken Ada: customers saw it 0123456789ab, pinned 2026-01-31 – " in said["regression"]
+    assert f"broken, waived Ada: again not known {waived}" in said["regression"]
     assert "r16 breaks 1 pinned case that a waiver excuses." in said["warnings"]
 
 
@@ -224,3 +226,83 @@ def test_the_page_stays_well_formed_with_all_of_it(tmp_path):
     outline = Outline.of((folder / "report.html").read_text(encoding="utf-8"))
     assert outline.unbalanced == []
     assert len(outline.ids) == len(set(outline.ids))
+
+
+def test_places_in_a_schema_are_counted_on_both_sides(tmp_path):
+    """Items of a list are one place, the candidate's most frequent first, and each shown example says its own."""
+
+    def rows(model):
+        shares = {"base": {0: "$.title type", 1: "$.title type"}, "r16": {0: "$.tags[3] type", 1: "$.tags[7] type"}}
+        fails = [shares[model].get(index % 10, "") for index in range(60)]
+        scores = (Score("valid_json", float(not at), "", "schema_error:type" if at else "ok", at) for at in fails)
+        return [row(index, scores=(score,)) for index, score in enumerate(scores)]
+
+    made = Made([Case("posts", "valid_json", rows, [("-drop<=0.05", 0.05)])])
+    made.candidates = ("r16",)
+    said = told(tmp_path, made)
+    assert "posts valid_json schema_error:type 12 12 as many" in said["failures"]
+    assert (
+        "posts valid_json $.tags[*] type 0 12 12 more posts valid_json $.title type 12 0 12 fewer" in said["failures"]
+    )
+    run = load(tmp_path / "run")
+    assert (len(violations(run, "r16").places), violations(run, "base").places[0].candidate) == (2, None)
+    made = Made([Case("posts", "valid_json", _everywhere, [("-drop<=0.05", 0.05)])])
+    made.candidates = ("r16",)
+    assert "35 rarer places are in the records." in told(tmp_path / "many", made)["failures"]
+
+
+def _everywhere(_model):
+    return [
+        row(index, scores=(Score("valid_json", 0.0, "", "schema_error:type", f"$.key{index} type"),))
+        for index in range(60)
+    ]
+
+
+def _state(**changes):
+    return {"commit": "c" * 40, "dirty": False, "differs": [], "more": 0, "unknown": ""} | changes
+
+
+def test_the_verdict_names_exit_code_and_policy(tmp_path):
+    """The code that the process ended with, and the hash of what decided, whole under provenance."""
+    made = demo(120)
+    made.outcome = "INCONCLUSIVE"
+    said = told(tmp_path, made)
+    assert f"Exit code 10 · policy {'5' * 12}" in said["verdict"]
+    assert f"Policy {'5' * 64}" in said["provenance"]
+    assert "ended with exit code 10" in said["provenance"]
+    assert "Nobody asked git about this run." in said["provenance"]
+
+
+def test_provenance_tells_of_which_commit_things_are(tmp_path):
+    """Clean, dirty elsewhere, other files than the commit's, cut lists, and no repository: a sentence each."""
+    made = demo(120)
+    near = _state(dirty=True, differs=["suites/a.jsonl (changed)"], more=3)
+    others = {"clean": _state(), "dirty": _state(dirty=True)}
+    made.git = {
+        "suites": near,
+        "adapters": {**others, "far": _state(commit=None, dirty=None, unknown="git is not installed")},
+    }
+    said = told(tmp_path, made)
+    text = said["provenance"]
+    assert "of suites commit " + "c" * 40 + " state Not as in the commit, because of these files." in text
+    assert "differs suites/a.jsonl (changed) differs and 3 more" in text
+    assert "of clean commit " + "c" * 40 + " state As in the commit, and so is all else" in text
+    assert "As in the commit; other files of the repository differ from it." in text
+    assert "of far state Commit unknown: git is not installed." in text
+    assert f"the suites are not those of commit {'c' * 12}: suites/a.jsonl (changed), and 3 more" in said["warnings"]
+
+
+def test_latency_is_told_of_the_answers_of_which_it_is_known(tmp_path):
+    """Median and 95th percentile by side, over how many; nothing where nobody measured, never 0."""
+
+    def rows(model):
+        known = [0.1 * (1 + index % 20) for index in range(100)]
+        return [row(index, seconds=each if model == "r16" and index < 80 else None) for index, each in enumerate(known)]
+
+    made = Made([Case("posts", "valid_json", rows, [("-drop<=0.05", 0.05)])])
+    made.candidates = ("r16",)
+    said = told(tmp_path, made)["health"]
+    base, own = (said[said.index(f"posts {model} 100") :] for model in ("base", "r16"))
+    assert re.search(r"Latency p50 Latency p95 posts base 100 .* – – posts r16", said)
+    assert own.endswith("1.1 s of 80 1.9 s peak memory, MB 812 generated tokens per second 1,300")
+    assert base != own

@@ -87,6 +87,8 @@ def build(texts: list[str]) -> Made:
     made.partial_reasons = texts
     made.train_config = {text: text for text in texts}
     made.environment = {"packages": {text: text for text in texts}, "usage": {}}
+    state = {"commit": texts[0], "dirty": True, "differs": texts, "more": 0, "unknown": ""}
+    made.git = {"suites": state, "adapters": {text: {**state, "commit": None, "unknown": text} for text in texts}}
     return made
 
 
@@ -95,7 +97,7 @@ def _case(text: str) -> Case:
         made = []
         for index in range(4):
             right = (index + len(model)) % 2 == index // 2
-            score = Score(text, float(right), text, "ok" if right else text)
+            score = Score(text, float(right), text, "ok" if right else text, "" if right else text)
             changes = {
                 "id": f"{text}{index}",
                 "tags": (f"{text}{index % 2}", text),

@@ -218,7 +218,20 @@ WAYS = [
         11,
         "plan.json or run.json cannot be read",
     ),
-    Way("run.json is of another version", said(lambda run: run.update(schema_version=0)), 11, "this version reads 2"),
+    Way("run.json is of another version", said(lambda run: run.update(schema_version=0)), 11, "this version reads 3"),
+    Way(
+        "the policy is called another",
+        planned(lambda plan: plan.update(policy="0" * 64)),
+        11,
+        "its policy is not the hash of what its gates ask",
+    ),
+    Way(
+        "a red run is said to have ended with 0",
+        said(lambda run: run.update(exit_code=0)),
+        11,
+        "exit_code: run.json says 0, FAIL ends with 1",
+        RED,
+    ),
     Way("a verdict is removed", said(lambda run: run["verdicts"].pop()), 11, "1 verdicts for 2 planned gates"),
     Way(
         "a verdict is there twice",

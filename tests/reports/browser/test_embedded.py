@@ -85,7 +85,7 @@ def test_all_texts_are_as_they_were(run):
             assert (made["output"], made["tokens"]) == (side.output, side.new_tokens)
             (score,) = side.scores
             answer = None if score.answer == side.output else score.answer
-            assert made["scores"] == [[score.metric, score.value, answer, score.reason_code]]
+            assert made["scores"] == [[score.metric, score.value, answer, score.reason_code, score.where]]
 
 
 def test_a_long_text_is_cut_and_counted(tmp_path):
