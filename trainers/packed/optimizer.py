@@ -10,7 +10,7 @@ from transformers import get_scheduler
 from trainers.packed.stack import Member, Stack
 from trainers.sections import Optim
 
-__all__ = ["Updates", "rates"]
+__all__ = ["MOMENTS", "Updates", "rates"]
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """What torch calls AdamW's running means of the gradient and of its square."""

@@ -94,9 +94,7 @@ class Stack:
         self.shadow = self.weights if arithmetic == master else self.weights.to(arithmetic)
         self._ranks = [{name: len(factors.a) for name, factors in start.items()} for start in starts]
         for row, start in enumerate(starts):
-            for name, factors in start.items():
-                rank, (a, b) = len(factors.a), self._row(name, row)
-                a[:rank], b[:rank] = factors.a, factors.b.T
+            self.put(row, start, self.weights)
         self.refresh()
 
     def refresh(self) -> None:
@@ -104,17 +102,23 @@ class Stack:
         if self.shadow is not self.weights:
             self.shadow.copy_(self.weights)
 
-    def adapter(self, row: int) -> dict[str, Factors]:
-        """Copies of one adapter's factors by layer, without padding."""
+    def adapter(self, row: int, buffer: torch.Tensor | None = None) -> dict[str, Factors]:
+        """Copies of one adapter's factors by layer, without padding; of `buffer` (K, columns) where it is given."""
         found = {}
         for name, rank in self._ranks[row].items():
-            a, b = self._row(name, row)
+            a, b = self._row(name, row, self.weights if buffer is None else buffer)
             found[name] = Factors(a[:rank].clone(), b[:rank].T.contiguous())
         return found
 
-    def _row(self, name: str, row: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def put(self, row: int, factors: Mapping[str, Factors], buffer: torch.Tensor) -> None:
+        """Write what `adapter` gave of any stack into one row of `buffer` (K, columns)."""
+        for name, (inner, outer) in factors.items():
+            a, b = self._row(name, row, buffer)
+            a[: len(inner)], b[: len(inner)] = inner, outer.T
+
+    def _row(self, name: str, row: int, buffer: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         place = self.places[name]
-        a, b = place.of(self.weights)
+        a, b = place.of(buffer)
         return a[row - place.first], b[row - place.first]
 
 
