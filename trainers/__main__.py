@@ -176,7 +176,8 @@ def _pack(files: list[Path], console: Console, *, until: str, after: str) -> Non
         raise BadSpec(f"--after {after} --until {until}: nothing lies between; give a larger --until")
     _settle()
     from trainers.packed.plan import OWN, hindrance
-    from trainers.packed.train import Span, Wanted, train_pack
+    from trainers.packed.span import Span
+    from trainers.packed.train import Wanted, train_pack
 
     wanted = [Wanted(load_config(path), path.with_suffix("")) for path in files]
     first = wanted[0].config.model_dump(exclude=dict(OWN))

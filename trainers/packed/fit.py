@@ -19,10 +19,11 @@ from trainers.config import TrainConfig
 from trainers.encode import EncodedRow
 from trainers.fit import Curve, Point
 from trainers.packed.attention import attending_rows
-from trainers.packed.halfway import WHOLE, Halfway
+from trainers.packed.halfway import Halfway
 from trainers.packed.layers import Moment, attached
 from trainers.packed.loss import answer_losses, refuse_other_head
 from trainers.packed.optimizer import MOMENTS, Updates
+from trainers.packed.span import WHOLE
 from trainers.packed.stack import Factors, Member, Stack, draw
 from trainers.packed.stream import Step, Stream
 

@@ -7,7 +7,6 @@ stopped for good, the others go on together, in the weights that they would have
 import json
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,16 +15,12 @@ from safetensors.torch import load_file, save_file
 
 from harness.errors import BadRunDirectory
 from trainers.fit import Curve, Point
+from trainers.packed.span import PLACE, TOLD
 from trainers.packed.stack import Factors
 
-__all__ = ["WHOLE", "Halfway", "Stretch", "part_of", "read_halfway", "write_halfway"]
+__all__ = ["Halfway", "Stretch", "read_halfway", "write_halfway"]
 
-WHOLE = Fraction(1)
-"""The part of a training that is all of it."""
-
-PLACE = "halfway"
-"""A folder of its own, so that nobody takes its numbers for the adapter's."""
-NUMBERS, TOLD = "state.safetensors", "state.json"
+NUMBERS = "state.safetensors"
 WEIGHTS = "weights"
 
 
@@ -57,11 +52,6 @@ class Halfway:
     updates: float
     curve: Curve
     stretches: tuple[Stretch, ...] = ()
-
-
-def part_of(out: Path, part: Fraction) -> Path:
-    """The folder of what a training had become after a part of its steps; `out` itself after all."""
-    return out if part == WHOLE else out.with_name(f"{out.name}.at-{part.numerator}-{part.denominator}")
 
 
 def write_halfway(folder: Path, halfway: Halfway) -> None:

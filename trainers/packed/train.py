@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 
 import torch
@@ -26,15 +25,16 @@ from trainers.devices import one_gpu, visible_gpus
 from trainers.fit import Fitted, refuse_idle, snapshot
 from trainers.material import Material, gather, job_of, show, system_text
 from trainers.packed.fit import Alone, Packed, PackTask, fit_pack
-from trainers.packed.halfway import WHOLE, Halfway, Stretch, part_of, read_halfway, write_halfway
+from trainers.packed.halfway import Halfway, Stretch, read_halfway, write_halfway
 from trainers.packed.memory import free_bytes, pack_sizes
+from trainers.packed.span import ALL, WHOLE, Span, part_of
 from trainers.packed.stack import Member
 from trainers.product import alone, failure_of, fill, finished_job, is_made
 from trainers.record import Company, pins_of, write_summary
 from trainers.sft import Watcher
 from trainers.space import refuse_no_room
 
-__all__ = ["ALL", "Span", "Wanted", "train_pack"]
+__all__ = ["Wanted", "train_pack"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +43,6 @@ class Wanted:
 
     config: TrainConfig
     out: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """From which part of the steps to which. What is begun lies in the folder of that part, see `part_of`."""
-
-    after: Fraction = Fraction(0)
-    until: Fraction = WHOLE
-
-    @property
-    def whole(self) -> bool:
-        """Whether it is a training from its beginning to its end."""
-        return not self.after and self.until == WHOLE
-
-
-ALL = Span()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from trainers.bases import load_base, stop_ids
 from trainers.encode import encode
 from trainers.fit import Task, fit
 from trainers.packed.fit import Packed, PackTask, fit_pack
-from trainers.packed.halfway import WHOLE
+from trainers.packed.span import WHOLE
 from trainers.packed.stack import Factors, Member
 from trainers.rows import read_rows
 from trainers.sections import Lora, Optim, Quantization

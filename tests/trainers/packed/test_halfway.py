@@ -7,7 +7,8 @@ import torch
 
 from harness.errors import BadRunDirectory, BadSpec
 from tests.trainers.packed.running import distance, member, pack
-from trainers.packed.halfway import part_of, read_halfway, write_halfway
+from trainers.packed.halfway import read_halfway, write_halfway
+from trainers.packed.span import part_of
 
 QUARTER, HALF = Fraction(1, 4), Fraction(1, 2)
 

@@ -11,7 +11,8 @@ import trainers.packed.train as module
 from harness.errors import BadRunDirectory, ModelProblem
 from harness.models import identify
 from trainers.config import TrainConfig
-from trainers.packed.train import Span, Wanted, train_pack
+from trainers.packed.span import Span
+from trainers.packed.train import Wanted, train_pack
 from trainers.product import COMPLETE, failure_of, finished_job
 from trainers.sft import Watcher, train
 
