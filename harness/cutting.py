@@ -74,11 +74,11 @@ class Cutting:
             for each in self.rungs.past[-1]:
                 if reason := self.rungs.cut(each.model):
                     self.left[each.model] = CutEarly(reason, seen[each.model])
-            stopped = [each.model for each in self.rungs.past[-1] if each.model in self.left]
+            cut = [each.model for each in self.rungs.past[-1] if isinstance(self.left.get(each.model), CutEarly)]
             self.screen.say(
                 f"halving, rung {number} of {len(self.rungs.cuts.rungs)}, at {rung.part} of the steps: "
                 f"{len(self.rungs.alive)} of {len(self.rungs.past[-1])} go on; "
-                f"stopped: {', '.join(stopped) or 'none'}"
+                f"cut: {', '.join(cut) or 'none'}"
             )
             after = rung.part
         self._reach(after, Fraction(1))

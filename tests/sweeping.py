@@ -5,9 +5,9 @@ In place of the number, `fails` makes training fail. A point whose name starts w
 such a point leaves the account of a training: ten seconds and a megabyte for each thousand parameters, and a curve.
 What is trained is written to `trained.log`.
 
-On the way, after a part of its steps, a point answers that part of its questions; one with `late=1` answers none of
-them before the end, one with `dies=1` cannot be trained beyond a half, and one whose name starts with `solo` cannot be
-stopped. A point that was stopped leaves the account of its training as far as it went.
+On the way a point answers three quarters of its questions, and of the others the part that it has of its steps; one
+with `late=1` answers none of them before the end, one with `dies=1` cannot be trained beyond a half, and one whose name
+starts with `solo` cannot be stopped. What was stopped leaves the account of its training as far as it went.
 """
 
 import json
@@ -93,7 +93,7 @@ class FakeSweep:
         folder, step = self._folder(f"{name}.at-{until.numerator}-{until.denominator}"), ceil(STEPS * until)
         fresh = not folder.exists()
         if fresh:
-            make_model(folder, right=0 if settings.get("late") else int(int(right) * until))
+            make_model(folder, right=0 if settings.get("late") else int(int(right) * (3 + until) / 4))
             curve = [point(each, STEPS) for each in range(1, step + 1)]
             told = {"curve": curve, "seconds": int(size or 0) / 100}
             (folder / "training.json").write_text(json.dumps(told))

@@ -129,8 +129,10 @@ def test_the_best_come_to_the_end_and_the_others_are_cut(halved):
     outcomes = {(each["model"], each["outcome"], each["advisory"]) for each in run["verdicts"]}
     assert outcomes == {("a", "PASS", False), *((name, "CUT", True) for name in "bcd")}
     reasons = {each["model"]: each["reason"] for each in run["verdicts"]}
-    assert reasons["b"].startswith("cut at step 5 of 10, rung 2 of 2: 48.6% on the select half, where the one that")
-    assert reasons["d"].startswith("cut at step 3 of 10, rung 1 of 2: 3.4% on the select half, where the last of the 2")
+    assert reasons["b"].startswith("cut at step 5 of 10, rung 2 of 2: 81.7% on the select half, where the one that")
+    assert reasons["d"].startswith(
+        "cut at step 3 of 10, rung 1 of 2: 16.3% on the select half, where the last of the 2"
+    )
     assert trained(repo) == [*(f"{name}@0-1/4" for name in "abcd"), "a@1/4-1/2", "b@1/4-1/2", "a"]
     assert run["trained"] == 4
     done.stdout.fnmatch_lines(["trained: 4; winner: a, best of 1 on the select half (*%); cut on the way: 3*"])
