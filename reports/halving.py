@@ -102,6 +102,6 @@ def _saved(sweep: Sweep, trials: Sequence[Trial]) -> str:
     going = sum(each.stays for each in sweep.rungs[-1].points)
     spent += going * (1 - after) + len(sweep.uncut)
     return (
-        f"Halving took the steps of {float(spent):.1f} whole trainings in place of {len(trials)}. What a point that was "
-        "cut would have become is not known: rates are still high on the way, and a slow starter can be cut."
+        f"Halving took the steps of {float(spent):.1f} whole trainings in place of {len(trials)}. What a point would "
+        "have become without its cut is not known: rates are still high on the way, and a slow starter can be cut."
     )

@@ -1,13 +1,16 @@
 """Halving: who is cut is decided on the select half alone, said in a word of its own, and can be worked out again."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from harness import session
+from harness.decide import undecided
 from harness.errors import BadSpec
+from harness.gates import aggregate
 from harness.halving import Cuts, Halving, Rung, Rungs, Standing, best, plan_cuts
 from harness.records import read_rows
 from harness.runs import RUNGS
@@ -159,6 +162,15 @@ def test_a_cut_point_counts_as_one_that_was_tried(halved):
     run = halved[3]
     assert {each["tried"] for each in run["results"]} == {5}
     assert run["numbers"] == {"asks": {"a": 1}}
+
+
+def test_a_cut_is_never_green():
+    """Beside passes that decide it makes the whole INVALID, like what was never run; only a winner makes it advisory."""
+    said = {"suite": "asks", "model": "a", "metric": "exact_match", "n": 1, "reason": ""}
+    cut, passed = (undecided(outcome, None, **said) for outcome in (Outcome.CUT, Outcome.PASS))
+    assert aggregate([passed]) is Outcome.PASS
+    assert aggregate([cut]) is aggregate([passed, cut]) is Outcome.INVALID
+    assert aggregate([passed, replace(cut, advisory=True)]) is Outcome.PASS
 
 
 def test_what_a_point_had_become_is_kept_in_the_run(halved):
