@@ -3,6 +3,7 @@
 # make lint    ruff, formatting, mypy          make bench   measurements, printed as JSON
 # make bench-report  how long the page of 100,000 examples takes to build and to open
 # make bench-packed  packed training beside one by one, as a table and in bench/packed.json
+# make bench-halving a sweep to its verdict with halving and without, ten seeds; hours on two cores
 # make bench-stats   how often gates are wrong, worked out again and written into docs/statistics.md
 # make install only the environment, in .venv; a no-op when it is current
 
@@ -21,7 +22,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 20000
 
 .PHONY: demo install test test-slow test-demo test-browser test-mutants browser actionlint lint format bench bench-packed
-.PHONY: bench-report bench-stats clean
+.PHONY: bench-halving bench-report bench-stats clean
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml constraints.txt
@@ -85,6 +86,9 @@ bench-report: install browser
 
 bench-packed: install
 	$(BIN)/python -m tests.bench.packed
+
+bench-halving: install
+	$(BIN)/python -m tests.bench.halving
 
 bench-stats: install
 	$(BIN)/python -m tests.bench.statistics --write

@@ -1,5 +1,6 @@
 """`tunegate verify`: its options, what it says, and its exit code."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -69,26 +70,10 @@ def verify(  # noqa: PLR0913  # one parameter for each option
     if not held.faults and (suites or adapter):
         here = Checkout(tuple(suites or ()), tuple(adapter or ()), _tasks(lm_eval), as_measured=as_measured)
         held = hold_against(run_dir, here)
-    for name in held.believed:
-        typer.echo(
-            f"NOTE {name}: scores are taken as recorded; likelihoods and judges leave no answer to score", err=True
-        )
-    for line in found.unchecked:
-        typer.echo(f"UNCHECKED {line}", err=True)
-    for line in held.faults:
-        typer.echo(f"DISAGREES {line}", err=True)
-    if found.partial and not allow_partial:
-        typer.echo(
-            f"REFUSED {run_dir}: partial run, it left rows or gates out; repeat it whole or add --allow-partial",
-            err=True,
-        )
-        raise typer.Exit(EXIT_CODES[Outcome.INVALID])
-    if found.unchecked and not held.faults and not allow_unchecked:
-        typer.echo(
-            f"REFUSED {run_dir}: answers were not scored again, see UNCHECKED; bring their rows or add "
-            "--allow-unchecked",
-            err=True,
-        )
+    _tell(held.believed, found.unchecked, held.faults)
+    unchecked = bool(found.unchecked) and not held.faults and not allow_unchecked
+    if refused := _refusal(partial=found.partial and not allow_partial, unchecked=unchecked):
+        typer.echo(f"REFUSED {run_dir}: {refused}", err=True)
         raise typer.Exit(EXIT_CODES[Outcome.INVALID])
     outcome = Outcome.INVALID if held.faults else found.outcome
     partial = " (partial)" if found.partial else ""
@@ -99,6 +84,27 @@ def verify(  # noqa: PLR0913  # one parameter for each option
         typer.echo("WARNING: not shown to pass; accepted by --on-inconclusive warn", err=True)
         raise typer.Exit(0)
     raise typer.Exit(EXIT_CODES[outcome])
+
+
+def _tell(believed: Sequence[str], unchecked: Sequence[str], faults: Sequence[str]) -> None:
+    """Say what was taken as it is, not looked at, or found to be otherwise."""
+    for name in believed:
+        typer.echo(
+            f"NOTE {name}: scores are taken as recorded; likelihoods and judges leave no answer to score", err=True
+        )
+    for line in unchecked:
+        typer.echo(f"UNCHECKED {line}", err=True)
+    for line in faults:
+        typer.echo(f"DISAGREES {line}", err=True)
+
+
+def _refusal(*, partial: bool, unchecked: bool) -> str:
+    """Why a run that agrees with itself is no evidence all the same; empty when it is."""
+    if partial:
+        return "partial run, it left rows or gates out; repeat it whole or add --allow-partial"
+    if unchecked:
+        return "answers were not scored again, see UNCHECKED; bring their rows or add --allow-unchecked"
+    return ""
 
 
 def _tasks(text: str) -> tuple[str, ...]:

@@ -194,9 +194,14 @@ def load(folder: Path) -> Run:
 
 
 def aggregate(verdicts: tuple[Verdict, ...]) -> Outcome:
-    """One outcome for many verdicts, advisory ones left out: only all green is green, and none at all is INVALID."""
+    """One outcome for many verdicts, advisory ones left out: only all green is green, and none at all is INVALID.
+
+    CUT is that of a point which was cut before any of its gates could be asked.
+    """
     outcomes = {each.outcome for each in verdicts if not each.advisory}
-    if not outcomes or outcomes & {Outcome.INVALID, Outcome.NOT_RUN}:
+    if outcomes == {Outcome.CUT}:
+        return Outcome.CUT
+    if not outcomes or outcomes & {Outcome.INVALID, Outcome.NOT_RUN, Outcome.CUT}:
         return Outcome.INVALID
     return next(o for o in (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS) if o in outcomes)
 

@@ -17,22 +17,26 @@ import difflib
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from harness.errors import BadSpec
+from harness.errors import BadSpec, HarnessError
+from harness.halving import Reached
 from harness.models import locate
 from harness.options import Options
 from harness.sweeps import Point, Screen
 from harness.types import ModelRef
 from trainers.axes import Settings, axis_of, combined, grid, key_of, name_of, names_of, paired
+from trainers.climbing import companies, reach
 from trainers.config import TrainConfig, load_config
 from trainers.jobs import Job, train
 from trainers.material import job_of, system_text
 from trainers.packed.jobs import train_together
 from trainers.packed.plan import group
+from trainers.packed.span import Span
 from trainers.planning.shapes import GROUPS, read_shape
 from trainers.record import plain
 
@@ -77,6 +81,7 @@ class TrainedSweep:
     _packs: list[tuple[str, ...]] = field(default_factory=list)
     _alone: dict[str, str] = field(default_factory=dict)
     _fresh: set[str] = field(default_factory=set)
+    _models: dict[str, ModelRef] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -107,7 +112,23 @@ class TrainedSweep:
         if not self.options.no_pack:
             packs, self._alone = group({name: job.config for name, job in self._jobs.items()}, folder)
             self._packs = list(packs)
+        self._models = {point.name: point.model for point in points}
         return tuple(points)
+
+    @property
+    def uncut(self) -> Mapping[str, str]:
+        """See `Sweep.uncut`."""
+        if self.options.no_pack:
+            return dict.fromkeys(self.names, "--no-pack trains it by itself, drop that")
+        return companies(self._packs, self._alone)[1]
+
+    def reach(
+        self, names: Sequence[str], screen: Screen, *, after: Fraction, until: Fraction
+    ) -> Mapping[str, Reached | HarnessError]:
+        """See `Sweep.reach`."""
+        jobs = {name: self._jobs[name] for name in names}
+        packs, _ = companies(self._packs, self._alone)
+        return reach(jobs, self._models, packs, screen, Span(after, until))
 
     def train(self, name: str, screen: Screen) -> bool:
         """See `Sweep.train`. A point's pack is trained with it, and what it brings counts when it is asked for."""

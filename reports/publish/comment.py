@@ -18,7 +18,7 @@ __all__ = ["absent", "marker", "read", "render"]
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _URL = re.compile(r"https://[A-Za-z0-9.-]{1,100}(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,300})?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_GLYPHS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", "NOT_RUN": "○"}
+_GLYPHS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", "NOT_RUN": "○", "CUT": "–"}
 _SAID = {
     "PASS": "every gate passed",
     "FAIL": "a gate is shown to be missed: do not ship",

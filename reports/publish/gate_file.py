@@ -23,7 +23,7 @@ __all__ = [
     "write_gate_file",
 ]
 
-OUTCOMES = ("PASS", "FAIL", "INCONCLUSIVE", "INVALID", "NOT_RUN")
+OUTCOMES = ("PASS", "FAIL", "INCONCLUSIVE", "INVALID", "NOT_RUN", "CUT")
 SCHEMA_VERSION = 1
 MOST_BYTES = 256_000
 MOST_GATES = 200
@@ -80,7 +80,7 @@ class GateFile:
     Attributes:
         run: id of the run, 12 hex digits.
         finished_at: UTC, ISO 8601.
-        outcome: of the gates that are not advisory; never NOT_RUN.
+        outcome: of the gates that are not advisory; never NOT_RUN or CUT.
         partial: whether rows or gates were left out.
         policy: SHA-256 of what the gates ask.
         run_sha256: of run.json.
@@ -152,7 +152,7 @@ def _check(values: Any, rules: Mapping[str, Callable[[Any], bool]], where: str, 
 
 def _aggregate(gates: tuple[GateLine, ...]) -> str:
     outcomes = {gate.outcome for gate in gates if not gate.advisory}
-    if not outcomes or outcomes & {"INVALID", "NOT_RUN"}:
+    if not outcomes or outcomes & {"INVALID", "NOT_RUN", "CUT"}:
         return "INVALID"
     return next(each for each in ("FAIL", "INCONCLUSIVE", "PASS") if each in outcomes)
 

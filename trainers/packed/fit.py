@@ -1,15 +1,18 @@
 """Training a pack: one base, one stream of batches, K adapters, each as if it were alone."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from harness.errors import BadSpec
 from trainers.bases import Model
 from trainers.checkpoints import finish, newest, spent_seconds
 from trainers.config import TrainConfig
@@ -17,10 +20,12 @@ from trainers.encode import EncodedRow
 from trainers.fit import Curve, Point
 from trainers.packed.attention import attending_rows
 from trainers.packed.fused import fused
+from trainers.packed.halfway import Halfway
 from trainers.packed.layers import Moment, attached
 from trainers.packed.loss import answer_losses, refuse_other_head
-from trainers.packed.optimizer import Updates
+from trainers.packed.optimizer import MOMENTS, Updates
 from trainers.packed.replay import Replays
+from trainers.packed.span import WHOLE
 from trainers.packed.stack import Factors, Member, Stack, draw
 from trainers.packed.stream import Batch, Step, Stream
 
@@ -30,6 +35,8 @@ MULTIPLE = 64
 """Of what tokens are filled up to where steps are replayed, so that a few shapes come again and again."""
 
 NUMBERS, TOLD = "state.safetensors", "state.json"
+_FEWEST = 2
+"""Steps before a stop: with warm-up the first one has a rate of 0, so that an adapter is still its base."""
 
 OnStep = Callable[[int, int, Point], None]
 """Gets steps done, steps in all, and a point: the mean loss, the largest norm and rate of those still training."""
@@ -45,6 +52,8 @@ class PackTask:
         rows: from `encode`.
         folder: for checkpoints; a run that finds its own there goes on from them.
         job: digest of all that decides the training.
+        part: of the steps, where it stops; rates and order are those of the whole training all the same.
+        begun: where each member stands already, all after as many steps; empty to begin at the beginning.
     """
 
     config: TrainConfig
@@ -52,6 +61,8 @@ class PackTask:
     rows: Sequence[EncodedRow]
     folder: Path
     job: str
+    part: Fraction = WHOLE
+    begun: tuple[Halfway, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,7 @@ class Alone:
         factors: its last ones.
         curve: a point for each step; it ends where the adapter was given up.
         fault: why it was given up; empty when it was trained to the end.
+        halfway: where it stands, to go on from; None after the whole training.
     """
 
     member: Member
@@ -71,6 +83,7 @@ class Alone:
     factors: dict[str, Factors]
     curve: Curve
     fault: str
+    halfway: Halfway | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +92,7 @@ class Packed:
 
     Attributes:
         adapters: in the task's order.
-        seconds: wall time of the steps, over all processes that took part.
+        seconds: wall time of the steps, over all processes that took part; of those since `begun`, where it went on.
         resumed_at: the step that this process went on from; 0 for a run without interruption.
     """
 
@@ -89,7 +102,7 @@ class Packed:
 
 
 def fit_pack(model: Model, task: PackTask, *, on_step: OnStep, say: Callable[[str], None]) -> Packed:
-    """Train every member to the end, or to where it stops being finite.
+    """Train every member to the end, to the step where the task stops, or to where it stops being finite.
 
     Args:
         model: from `load_base`; afterwards it is the untouched base again.
@@ -98,7 +111,7 @@ def fit_pack(model: Model, task: PackTask, *, on_step: OnStep, say: Callable[[st
         say: told where the run goes on from, and who is given up.
 
     Raises:
-        BadSpec: a member targets what the model has not.
+        BadSpec: a member targets what the model has not, or the task stops at a step at which the rate may still be 0.
         ModelProblem: this architecture cannot be packed.
     """
     model.requires_grad_(requires_grad=False)
@@ -106,9 +119,10 @@ def fit_pack(model: Model, task: PackTask, *, on_step: OnStep, say: Callable[[st
     # most layers first: then the adapters that have a layer lie side by side, for all usual groups of layers
     order = sorted(range(len(starts)), key=lambda row: -len(starts[row]))
     run = _Run(model, task, [starts[row] for row in order], tuple(task.members[row] for row in order))
+    run.begin([task.begun[row] for row in order] if task.begun else [])
     packed = run.train(on_step, say)
     back = {row: at for at, row in enumerate(order)}
-    return Packed(tuple(packed.adapters[back[row]] for row in range(len(order))), packed.seconds, packed.resumed_at)
+    return replace(packed, adapters=tuple(packed.adapters[back[row]] for row in range(len(order))))
 
 
 class _Run:
@@ -133,12 +147,33 @@ class _Run:
         self._updates = Updates(self._stack, members, self._stream.steps)
         self._curves: list[list[Point]] = [[] for _ in members]
         self._saved = time.monotonic()
+        self._first, self._last = 0, math.ceil(self._stream.steps * task.part)
+        if task.part < WHOLE and self._last < _FEWEST:
+            raise BadSpec(
+                f"halving: {task.part} of {self._stream.steps} steps is {self._last}, too early to tell points apart; "
+                "let the first cut come later (first=1/2), or train longer"
+            )
+
+    def begin(self, begun: Sequence[Halfway]) -> None:
+        """Take up every member where it stands; none when they are at the beginning."""
+        if not begun:
+            return
+        state = self._updates.state()
+        for row, each in enumerate(begun):
+            self._stack.put(row, each.factors, self._stack.weights)
+            for key, factors in each.moments.items():
+                self._stack.put(row, factors, state[key])
+            state["steps"][row] = each.updates
+            self._curves[row] = list(each.curve)
+        self._stack.refresh()
+        self._updates.restore(state, {})
+        self._first = begun[0].step
 
     def train(self, on_step: OnStep, say: Callable[[str], None]) -> Packed:
         model, task = self._model, self._task
         refuse_other_head(model, torch.tensor([task.rows[0].input_ids], device=model.device))
         checkpoint = newest(task.folder, task.job, say)
-        resumed_at, spent = self._resume(checkpoint, say) if checkpoint else (0, 0.0)
+        resumed_at, spent = self._resume(checkpoint, say) if checkpoint else (self._first, 0.0)
         if task.config.gradient_checkpointing:
             _checkpointing(model, "enable")({"use_reentrant": False})
         model.train()
@@ -148,7 +183,7 @@ class _Run:
             attached(model, self._stack, self._members) as moment,
             attending_rows(model),
         ):
-            for number in range(resumed_at, self._stream.steps):
+            for number in range(resumed_at, self._last):
                 self._record(number, self._step(self._stream.step(number), number, moment), on_step)
                 self._tell(number, say)
                 if len(self._updates.faults) == len(self._members):
@@ -157,7 +192,9 @@ class _Run:
         seconds = spent + time.monotonic() - started
         if task.config.gradient_checkpointing:
             _checkpointing(model, "disable")()
-        return Packed(tuple(self._alone(row) for row in range(len(self._members))), seconds, resumed_at)
+        state = self._updates.state() if task.part < WHOLE else None
+        adapters = tuple(self._alone(row, state) for row in range(len(self._members)))
+        return Packed(adapters, seconds, resumed_at)
 
     def _step(self, step: Step, number: int, moment: Moment) -> Tensor:
         """Leave every adapter's gradients in the stack, and return the losses (K,)."""
@@ -201,7 +238,7 @@ class _Run:
     def _save(self, step: int, spent: float) -> None:
         """Write a checkpoint if it is time, and after the last step: a run killed among its products ends there."""
         due = time.monotonic() - self._saved >= self._task.config.checkpoints.seconds
-        if step < self._stream.steps and not due:
+        if step < self._last and not due:
             return
         self._saved = time.monotonic()
         folder = self._task.folder / f"checkpoint-{step}"
@@ -223,9 +260,13 @@ class _Run:
         say(f"going on from step {step}")
         return step, spent_seconds(checkpoint)
 
-    def _alone(self, row: int) -> Alone:
-        fault = self._updates.faults.get(row, "")
-        return Alone(self._members[row], self._starts[row], self._stack.adapter(row), tuple(self._curves[row]), fault)
+    def _alone(self, row: int, state: dict[str, Tensor] | None) -> Alone:
+        fault, curve = self._updates.faults.get(row, ""), tuple(self._curves[row])
+        factors, halfway = self._stack.adapter(row), None
+        if state is not None and not fault:
+            moments = {key: self._stack.adapter(row, state[key]) for key in MOMENTS}
+            halfway = Halfway(self._last, self._stream.steps, factors, moments, float(state["steps"][row]), curve)
+        return Alone(self._members[row], self._starts[row], factors, curve, fault, halfway)
 
 
 def _checkpointing(model: Model, what: str) -> Callable[..., None]:

@@ -10,7 +10,7 @@ from transformers import get_scheduler
 from trainers.packed.stack import Member, Stack
 from trainers.sections import Optim
 
-__all__ = ["Updates", "rates"]
+__all__ = ["MOMENTS", "Updates", "rates"]
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """What torch calls AdamW's running means of the gradient and of its square."""
@@ -82,20 +82,21 @@ class Updates:
         return seen[0], seen[1]
 
     def state(self) -> dict[str, Tensor]:
-        """AdamW's moments by kind and row, each as long as the row, and the updates that each row has had (K,)."""
-        states = [self._optimizer.state.get(row, {}) for row in self._rows]
-        moments = {
-            f"{key}.{place}": own.get(key, torch.zeros_like(row)).detach()
-            for key in MOMENTS
-            for place, (own, row) in enumerate(zip(states, self._rows, strict=True))
-        }
-        return moments | {"steps": torch.tensor([float(own.get("step", 0)) for own in states])}
+        """AdamW's moments, of the shape of the stack's weights, and the updates that each row has had (K,)."""
+        moments = {key: torch.zeros_like(self._stack.weights) for key in MOMENTS}
+        for key, whole in moments.items():
+            for row, place in zip(self._rows, self._stack.own(whole), strict=True):
+                if key in (own := self._optimizer.state.get(row, {})):
+                    place.copy_(own[key])
+        had = [float(self._optimizer.state.get(row, {}).get("step", 0)) for row in self._rows]
+        return moments | {"steps": torch.tensor(had)}
 
     def restore(self, state: Mapping[str, Tensor], faults: Mapping[int, str]) -> None:
         """Go on from what `state` gave; the stack's weights are restored by whoever has them."""
         self.faults = dict(faults)
+        moments = {key: self._stack.own(state[key]) for key in MOMENTS}
         for place, row in enumerate(self._rows):
-            own = {key: state[f"{key}.{place}"].to(row.device).clone() for key in MOMENTS}
+            own = {key: each[place].to(row.device).clone() for key, each in moments.items()}
             self._optimizer.state[row] = own | {"step": state["steps"][place].to(row.device).clone()}
 
     def _end(self, row: int, fault: str) -> None:

@@ -95,9 +95,7 @@ class Stack:
         self.shadow = self.weights if arithmetic == master else self.weights.to(arithmetic)
         self._layers = [list(start) for start in starts]
         for row, start in enumerate(starts):
-            for name, factors in start.items():
-                rank, (a, b) = len(factors.a), self._row(name, row)
-                a[:rank], b[:rank] = factors.a, factors.b.T
+            self.put(row, start, self.weights)
         self.refresh()
 
     def own(self, buffer: torch.Tensor) -> list[torch.Tensor]:
@@ -110,17 +108,24 @@ class Stack:
             for low, exact in zip(self.own(self.shadow), self.own(self.weights), strict=True):
                 low.copy_(exact)
 
-    def adapter(self, row: int) -> dict[str, Factors]:
-        """Copies of one adapter's factors by layer, without padding."""
+    def adapter(self, row: int, buffer: torch.Tensor | None = None) -> dict[str, Factors]:
+        """Copies of one adapter's factors by layer, without padding; of `buffer` where it is given."""
         found = {}
         for name in self._layers[row]:
-            a, b = (part[: self.ranks[row]] for part in self._row(name, row))
-            found[name] = Factors(a.contiguous(), b.T.contiguous())
+            parts = self._row(name, row, self.weights if buffer is None else buffer)
+            a, b = (part[: self.ranks[row]] for part in parts)
+            found[name] = Factors(a.clone(memory_format=torch.contiguous_format), b.T.contiguous())
         return found
 
-    def _row(self, name: str, row: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def put(self, row: int, factors: Mapping[str, Factors], buffer: torch.Tensor) -> None:
+        """Write what `adapter` gave of any stack into one row of `buffer`, of the shape of `weights`."""
+        for name, (inner, outer) in factors.items():
+            a, b = self._row(name, row, buffer)
+            a[: len(inner)], b[: len(inner)] = inner, outer.T
+
+    def _row(self, name: str, row: int, buffer: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         place = self.places[name]
-        a, b = place.of(self.weights)
+        a, b = place.of(buffer)
         return a[row - place.first], b[row - place.first]
 
 
