@@ -43,8 +43,12 @@ class Point:
         """How it was trained, in words; empty where nobody said."""
         if "packed" not in self.training:
             return ""
-        packed = self.training["packed"]
-        return f"one of {packed['k']} in a pack" if isinstance(packed, dict) and "k" in packed else "by itself"
+        match self.training["packed"]:
+            case {"k": 1}:
+                return "a pack of one"
+            case {"k": count}:
+                return f"one of {count} in a pack"
+        return "by itself"
 
 
 @dataclass(frozen=True, slots=True)
