@@ -29,7 +29,7 @@ __all__ = [
     "Verdict",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of plan.json and run.json, see docs/run_schema.md; raised when their keys change, so that older runs are refused."""
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 """Any value that RFC 8259 can write."""

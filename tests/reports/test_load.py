@@ -41,7 +41,7 @@ def test_a_run_is_read_whole(folder):
     [
         (lambda run: run.pop("models"), "'models' is missing"),
         (lambda run: run.update(models=[]), "'models'"),
-        (lambda run: run.update(schema_version=1), "was written with schema 1, this version reads 2; repeat"),
+        (lambda run: run.update(schema_version=2), "was written with schema 2, this version reads 3; repeat"),
         (lambda run: run.update(outcome="GREEN"), "'outcome'"),
         (lambda run: run.update(partial="no"), "'partial'"),
         (lambda run: run["verdicts"][0].update(observed="1.0"), "verdicts[0]: 'observed'"),
