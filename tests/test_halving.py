@@ -165,7 +165,7 @@ def test_a_cut_point_counts_as_one_that_was_tried(halved):
 
 
 def test_a_cut_is_never_green():
-    """Beside passes that decide it makes the whole INVALID, like what was not run; only a winner makes it advisory."""
+    """Where it counts it makes the whole INVALID, as what was never run does; only a winner makes it advisory."""
     said = {"suite": "asks", "model": "a", "metric": "exact_match", "n": 1, "reason": ""}
     cut, passed = (undecided(outcome, None, **said) for outcome in (Outcome.CUT, Outcome.PASS))
     assert aggregate([passed]) is Outcome.PASS
