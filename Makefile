@@ -86,6 +86,7 @@ bench-report: install browser
 
 bench-packed: install
 	$(BIN)/python -m tests.bench.packed
+	if nvidia-smi -L > /dev/null 2>&1; then $(BIN)/python -m tests.bench.packed_gpu; fi
 
 bench-halving: install
 	$(BIN)/python -m tests.bench.halving

@@ -16,7 +16,7 @@ from harness.sequential import looks
 from harness.suite import Measurable, Suite
 from harness.sweeps import Point, Ranking, in_confirm, ranked_by
 from harness.trajectory import Rules, Trajectory
-from harness.types import SCHEMA_VERSION, Example, Json, ModelRef
+from harness.types import SCHEMA_VERSION, Example, Json, ModelRef, Sampling
 
 __all__ = [
     "MEASURED",
@@ -98,6 +98,7 @@ class PlannedSuite:
             "first": self.first,
             "keep": asdict(suite.keep) if suite.keep else None,
             "judge": dict(self.judge) if self.judge else None,
+            "sampling": _sampling(suite),
             "lm_eval": getattr(self.suite, "lm_eval_spec", None),
             "gates": [{"text": str(gate), **asdict(gate)} for gate in suite.gates],
         }
@@ -241,6 +242,14 @@ def plan_suite(suite: Measurable, limit: int | None, *, extend: bool = False) ->
     if extend and further and _in_parts(suite):
         return PlannedSuite(suite, (*chosen, *further), len(everything), len(chosen))
     return PlannedSuite(suite, chosen, len(everything))
+
+
+def _sampling(suite: Measurable) -> dict[str, Json] | None:
+    """How answers are drawn; None where options are ranked, and nothing is written."""
+    found: Sampling | None = getattr(getattr(suite, "pool", suite), "sampling", None)
+    if found is None:
+        return None
+    return {name: value for name, value in asdict(found).items() if name != "schema"}
 
 
 def _in_parts(suite: Measurable) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from harness.types import Outcome, Verdict
 from reports.load import Run, aggregate
-from reports.numbers import count, interval, percent, percent_interval, points
+from reports.numbers import count, interval, percent, percent_interval, points, seconds
 from reports.sweep import Sweep
 from reports.texts import measure
 
@@ -16,6 +16,7 @@ __all__ = [
     "absolute",
     "bounds",
     "candidate_banner",
+    "cost_tile",
     "floor",
     "rule",
     "run_banner",
@@ -74,23 +75,42 @@ def candidate_banner(run: Run, model: str) -> Banner:
 
 
 def tiles(
-    verdicts: Sequence[Verdict], flips: tuple[int, int] | None, places: Mapping[str, str] | None = None
+    verdicts: Sequence[Verdict],
+    flips: tuple[int, int] | None,
+    places: Mapping[str, str] | None = None,
+    cost: Tile | None = None,
 ) -> tuple[Tile, ...]:
-    """At most five numbers: one a suite, from its worst gate, then the examples that changed sides.
+    """At most five numbers: one a suite, from its worst gate, then the examples that changed sides, then the cost.
+
+    Where there are too many suites, regression sets that pass give way first, because their examples are among those
+    that changed sides, then the last of those that pass.
 
     Args:
         verdicts: on one model.
         flips: broken and fixed examples of all suites; None when nothing was compared.
         places: anchor of the section that says more of a suite, by its name; else it is that of all suites.
+        cost: what training and measuring took, when any of it is known.
     """
     suites = dict.fromkeys(each.suite for each in verdicts)
     best = [max((v for v in verdicts if v.suite == suite), key=_telling) for suite in suites]
     made = [_tile(each, (places or {}).get(each.suite, "suites")) for each in best if each.observed is not None]
-    if flips is None:
-        return tuple(made[:_MAX_TILES])
-    broken, fixed = flips
-    churn = Tile("broken / fixed", f"{count(broken)} / {count(fixed)}", "examples, all suites", None, "flips")
-    return (*made[: _MAX_TILES - 1], churn)
+    further = [cost] if cost else []
+    if flips is not None:
+        broken, fixed = flips
+        said = f"{count(broken)} / {count(fixed)}"
+        further.insert(0, Tile("broken / fixed", said, "examples, all suites", None, "flips"))
+    while len(made) + len(further) > _MAX_TILES:
+        made.remove(max(reversed(made), key=_spared))
+    return (*made, *further)
+
+
+def cost_tile(training: float | None, measuring: float) -> Tile | None:
+    """What it took, in seconds: the training, when its trainer told, and answers that this run computed; else None."""
+    if training is None and not measuring:
+        return None
+    told = seconds(training) if training is not None else "not told"
+    detail = f"{seconds(measuring)} to measure" if measuring else "to measure: nothing, all was stored"
+    return Tile("training time", told, detail, None, "training")
 
 
 def absolute(verdict: Verdict) -> bool:
@@ -224,6 +244,11 @@ def _telling(verdict: Verdict) -> tuple[int, int]:
     """Worst first, so that no green tile hides a red gate; then gains, then rates, then drops."""
     kind = 2 if "-gain>=" in verdict.gate else int(absolute(verdict))
     return -_RANK.index(verdict.outcome), kind
+
+
+def _spared(tile: Tile) -> tuple[bool, bool]:
+    """Which tile says least that others do not say: never a red one while a green one is left."""
+    return tile.outcome is Outcome.PASS, tile.link == "regression"
 
 
 def _tile(verdict: Verdict, place: str) -> Tile:

@@ -67,6 +67,7 @@ class PlannedSuite:
         layers: hash of each layer that must be equal before two results may be compared.
         guards: whether all its gates bound a drop, so that it watches over what the base could do before.
         keeps: whether it keeps only those examples that the base passes: a regression set.
+        drawn: how answers are drawn, in words.
     """
 
     name: str
@@ -74,6 +75,7 @@ class PlannedSuite:
     layers: Mapping[str, str]
     guards: bool
     keeps: bool
+    drawn: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +264,20 @@ def _suite(item: Document) -> PlannedSuite:
         layers=item.mapping("fingerprint"),
         guards=bool(gates) and not any(gate.absent("max_drop") for gate in gates),
         keeps=not item.absent("keep"),
+        drawn=_drawn(item),
     )
+
+
+def _drawn(item: Document) -> str:
+    if item.absent("sampling"):
+        return (
+            "as the task of lm-eval says" if item.values.get("lm_eval") else "ranked by likelihood, nothing is written"
+        )
+    how = Document(f"{item.where}: sampling", item.mapping("sampling"))
+    limit, temperature = f"at most {how.integer('max_new_tokens')} tokens", how.number("temperature")
+    if temperature == 0:
+        return f"greedily, {limit}"
+    return f"temperature {temperature:g}, top-p {how.number('top_p'):g}, seed {how.integer('seed')}, {limit}"
 
 
 def _model(item: Document) -> ModelRef:

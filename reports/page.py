@@ -12,7 +12,7 @@ from reports.charts.canvas import Figure, Twin, figure
 from reports.charts.spans import Span, changes, lengths
 from reports.examples import Gallery, galleries
 from reports.guards import Guard, guards
-from reports.headline import Banner, Tile, candidate_banner, run_banner, tiles
+from reports.headline import Banner, Tile, candidate_banner, cost_tile, run_banner, tiles
 from reports.health import Health, health
 from reports.instrument import Check, checks
 from reports.load import Run, aggregate
@@ -142,12 +142,13 @@ def _subject(run: Run, model: ModelRef, table: tuple[Line, ...], limit: int) -> 
     flips = None if alone or not once else (sum(each.broken for each in once), sum(each.fixed for each in once))
     watched = [suite.name for suite in run.suites if suite.guards and not suite.keeps]
     kept = {suite.name for suite in run.suites if suite.keeps}
+    places = dict.fromkeys(watched, "forgetting") | dict.fromkeys(kept, "regression")
     rest = [suite.name for suite in run.suites if suite.name not in watched]
     return Subject(
         model=model,
         alone=alone,
         banner=candidate_banner(run, model.name),
-        tiles=tiles(verdicts, flips, dict.fromkeys(watched, "forgetting") | dict.fromkeys(kept, "regression")),
+        tiles=tiles(verdicts, flips, places, _spent(run, model.name)),
         lines=table,
         matrices=() if alone else tuple(_matrices(table)),
         forest=_forest(table),
@@ -160,6 +161,14 @@ def _subject(run: Run, model: ModelRef, table: tuple[Line, ...], limit: int) -> 
         slices=slices(run, model.name, rest),
         verdicts=verdicts,
     )
+
+
+def _spent(run: Run, model: str) -> Tile | None:
+    """Training and measuring of one model; a suite's time stands at each of its metrics, and counts once."""
+    took = {result.suite: result.seconds for result in run.results if result.model == model}
+    work = run.work.get(model)
+    trained = work.number("seconds") if work and "seconds" in work.values else None
+    return cost_tile(trained, sum(took.values()))
 
 
 def _matrices(table: Iterable[Line]) -> Iterator[Line]:

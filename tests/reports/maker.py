@@ -94,10 +94,11 @@ class Made:
                 "version": 1,
                 "metrics": [case.metric],
                 "fingerprint": {"data": "a" * 64, "prompt": "b" * 64, "decode": "c" * 64, "score": "d" * 64},
+                "sampling": {"max_new_tokens": 64, "temperature": 0.0, "top_p": 1.0, "seed": 0} if index else None,
                 "keep": {"metric": case.metric, "at_least": 400, "repeats": 3} if case.keep else None,
                 "gates": [{"max_drop": bound if "drop" in gate else None} for gate, bound in case.gates],
             }
-            for case in self.cases
+            for index, case in enumerate(self.cases)
         ]
         facts = {
             "id": "0123456789ab",

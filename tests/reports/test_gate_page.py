@@ -306,3 +306,17 @@ def test_latency_is_told_of_the_answers_of_which_it_is_known(tmp_path):
     assert re.search(r"Latency p50 Latency p95 posts base 100 .* – – posts r16", said)
     assert own.endswith("1.1 s of 80 1.9 s peak memory, MB 812 generated tokens per second 1,300")
     assert base != own
+
+
+def test_provenance_tells_how_answers_are_drawn(tmp_path):
+    """Greedily, by temperature and seed, by likelihood alone, or as a task of lm-eval has it."""
+    folder = demo(120).write(tmp_path / "run")
+
+    def change(run):
+        drawn, written = run["plan"]["suites"][1], run["plan"]["suites"][2]
+        drawn["sampling"] = {"max_new_tokens": 9, "temperature": 0.7, "top_p": 0.9, "seed": 3}
+        written.update(sampling=None, lm_eval={"task": "gsm8k", "data": None})
+
+    said = edited(folder, change)["provenance"]
+    ways = "ranked by likelihood", "temperature 0.7, top-p 0.9, seed 3, at most 9 tokens", "as the task of lm-eval says"
+    assert all(way in said for way in (*ways, "greedily, at most 64 tokens"))

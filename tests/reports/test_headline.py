@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from harness.types import Estimate, Outcome, Verdict
-from reports.headline import absolute, bounds, candidate_banner, rule, run_banner, tiles
+from reports.headline import absolute, bounds, candidate_banner, cost_tile, rule, run_banner, tiles
 from reports.load import load
 from tests.reports.maker import demo
 
@@ -118,6 +118,24 @@ def test_there_are_at_most_five_tiles():
     made = tiles(verdicts, (2, 7))
     assert len(made) == 5
     assert made[-1].value == "2 / 7"
+    made = tiles(verdicts, (2, 7), cost=cost_tile(90.0, 12.0))
+    assert [tile.value for tile in made[3:]] == ["2 / 7", "1 min 30 s"]
+
+
+def test_too_many_tiles_lose_none_that_is_red():
+    """Regression sets that pass go first, then the last ones that pass, and a red one never to a green one."""
+    outcomes = [Outcome.PASS, Outcome.PASS, Outcome.PASS, Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE]
+    verdicts = [make(outcome, suite=f"s{index}") for index, outcome in enumerate(outcomes)]
+    made = tiles(verdicts, (2, 7), {"s0": "regression"}, cost_tile(None, 3.0))
+    assert [tile.outcome for tile in made[:3]] == [Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE]
+    assert made[0].label.startswith("s1")
+
+
+def test_what_nobody_told_of_the_cost_is_not_free():
+    """No training that is known and all answers stored: no tile; one of them known: the other is said not to be."""
+    assert cost_tile(None, 0.0) is None
+    assert cost_tile(None, 3.0).value == "not told"
+    assert cost_tile(90.0, 0.0).detail == "to measure: nothing, all was stored"
 
 
 def test_no_green_tile_hides_a_red_gate():
