@@ -1,6 +1,6 @@
 """What training a model took, and how it went: its curves, its cost, its configuration."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ __all__ = ["Logged", "Training", "ends", "logged", "rose", "trainings"]
 
 _TENTH = 10
 _SHOWN = 8
+_CLEARLY = 1.05
+"""By how much a loss must exceed its lowest value to have risen; less is chance."""
 """Rows of the table beside the curves."""
 
 
@@ -87,18 +89,44 @@ def ends(curve: tuple[Logged, ...]) -> tuple[float, float]:
 
 def _training(run: Run, model: ModelRef) -> Training:
     work = run.work.get(model.name)
-    curve = logged(work)
+    curve, aside = logged(work), _aside(work)
     paths = [
         Course(title, tuple((point.step, getattr(point, name)) for point in curve), loud=name == "loss" and rose(curve))
         for title, name in (("loss", "loss"), ("learning rate", "learning_rate"), ("gradient norm", "grad_norm"))
     ]
+    paths.insert(1, Course("loss of rows set aside", aside, loud=_overtook(aside)))
     return Training(
         model=model.name,
         work=tuple(_work(work)) if work else (),
         config=tuple(flat(model.train_config)) if model.train_config else (),
         pictures=multiples(paths, shared=False) if curve else (),
-        caption=_caption(curve),
+        caption=_caption(curve) + _aside_said(work, aside),
         twin=_twin(curve) if curve else None,
+    )
+
+
+def _aside(work: Document | None) -> tuple[tuple[int, float], ...]:
+    """Step and loss of the rows that were set aside; empty where none were."""
+    if work is None or work.values.get("held_out") is None:
+        return ()
+    held = Document(f"{work.where}: held_out", work.mapping("held_out"))
+    return tuple((point.integer("step"), point.number("loss")) for point in held.list_of("losses"))
+
+
+def _overtook(aside: Sequence[tuple[int, float]]) -> bool:
+    """Whether the last loss lies clearly above the lowest: what is learned by then is the rows and not the task."""
+    return bool(aside) and aside[-1][1] > _CLEARLY * min(loss for _, loss in aside)
+
+
+def _aside_said(work: Document | None, aside: Sequence[tuple[int, float]]) -> str:
+    if work is None or not aside:
+        return ""
+    step, least = min(aside, key=lambda point: point[1])
+    rows = count(Document(f"{work.where}: held_out", work.mapping("held_out")).integer("rows"))
+    rise = " It rose again: later steps learn the rows by heart." if _overtook(aside) else ""
+    return (
+        f" Of {rows} rows that were set aside the loss went from {aside[0][1]:.3g} to {aside[-1][1]:.3g} nats a token, "
+        f"the lowest {least:.3g} after step {count(step)}.{rise}"
     )
 
 

@@ -95,7 +95,7 @@ MEANINGS: Mapping[str, Callable[[Any], Found]] = {
 
 REASONS = {
     "output_dir": "give --out",
-    "val_set_size": "suites measure on rows of their own; nothing is held out of training",
+    "val_set_size": "suites measure on rows of their own; `evaluation.share` sets rows aside to look at their loss",
     "train_on_inputs": "the prompt is never learned",
     "warmup_steps": "give optim.warmup as a share of the steps",
     "early_stopping_patience": "counts losses; early_stopping looks at a suite",

@@ -13,11 +13,12 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
 
 from harness.errors import BadSpec
-from trainers.sections import Checkpoints, EarlyStopping, Hub, Lora, Optim, Quantization, Section
+from trainers.sections import Checkpoints, EarlyStopping, Evaluation, Hub, Lora, Optim, Quantization, Section
 
 __all__ = [
     "Checkpoints",
     "EarlyStopping",
+    "Evaluation",
     "Hub",
     "Lora",
     "Optim",
@@ -88,6 +89,7 @@ class TrainConfig(Section):
     )
     checkpoints: Checkpoints = Field(default=Checkpoints(), description="what an interrupted run goes on from")
     early_stopping: EarlyStopping | None = Field(default=None, description="end on a suite's score")
+    evaluation: Evaluation | None = Field(default=None, description="the loss of rows that are set aside, to look at")
     epochs: float = Field(default=1.0, gt=0, le=1000, description="passes over the mix; forgetting grows with them")
     steps: int | None = Field(default=None, ge=1, description="optimiser steps; when given, `epochs` is not used")
     batch_size: int = Field(default=8, ge=1, le=4096, description="rows in one forward pass; sets peak memory")
@@ -146,6 +148,7 @@ def refuse_for_unsloth(config: TrainConfig) -> None:
         "method": config.method != "sft",
         "lora.variant": config.lora.variant not in ("lora", "rslora"),
         "packing": config.packing,
+        "evaluation": config.evaluation is not None,
         "quantization": config.quantization.label not in ("none", "nf4"),
     }
     if found := [key for key, differs in unlike.items() if differs]:

@@ -18,6 +18,7 @@ from trainers.bases import Model
 from trainers.checkpoints import keeper, newest, spent_seconds, writer
 from trainers.config import TrainConfig
 from trainers.encode import EncodedRow
+from trainers.held_out import HeldOutLoss, observer, of_history
 from trainers.objectives import orpo_trainer, sft_trainer
 from trainers.parameters import predicted_parameters
 from trainers.stopping import Measured, Scorer, Stopper
@@ -51,6 +52,7 @@ class Task:
         folder: for checkpoints; a run that finds its own there goes on from them.
         job: digest of all that decides the training.
         scorer: measures the model for `early_stopping`; None without.
+        held: rows whose loss is measured along the way; none without `evaluation`.
     """
 
     config: TrainConfig
@@ -60,6 +62,7 @@ class Task:
     folder: Path
     job: str
     scorer: Scorer | None = None
+    held: Sequence[EncodedRow] = ()
 
     @property
     def start(self) -> Path:
@@ -84,6 +87,7 @@ class Fitted:
         resumed_at: the step that this process went on from; 0 for a run without interruption.
         measured: what `early_stopping` saw; empty without.
         kept_step: the step whose weights `model` holds.
+        held_out: the loss of rows that were set aside; empty without.
     """
 
     model: Model
@@ -93,6 +97,7 @@ class Fitted:
     resumed_at: int
     measured: tuple[Measured, ...]
     kept_step: int
+    held_out: tuple[HeldOutLoss, ...] = ()
 
 
 def fit(model: Model, task: Task, *, on_step: Callable[[int, int, Point], None], say: Callable[[str], None]) -> Fitted:
@@ -125,7 +130,9 @@ def fit(model: Model, task: Task, *, on_step: Callable[[int, int, Point], None],
         warnings.filterwarnings("ignore", "`gradient_checkpointing` is deprecated", FutureWarning)
         trainer = _trainer(trained, task, _callbacks(task, on_step, spent, stopper))
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    seconds = spent + time.monotonic() - started - (stopper.seconds if stopper else 0.0)
+    held_out = of_history(trainer.state.log_history)
+    looking = sum(item.seconds for item in held_out) + (stopper.seconds if stopper else 0.0)
+    seconds = spent + time.monotonic() - started - looking
     trained = trainer.accelerator.unwrap_model(trainer.model)
     kept_step = stopper.restore(trained) if stopper else trainer.state.global_step
     refuse_idle(trained, before)
@@ -137,6 +144,7 @@ def fit(model: Model, task: Task, *, on_step: Callable[[int, int, Point], None],
         resumed_at=resumed_at,
         measured=tuple(stopper.measured) if stopper else (),
         kept_step=kept_step,
+        held_out=held_out,
     )
 
 
@@ -157,6 +165,8 @@ def _callbacks(
     """What looks on: a measurement comes before the checkpoint of its step, which then knows of it."""
     settings = task.config.checkpoints
     found = [stopper.callback()] if stopper else []
+    if task.config.evaluation and task.held:
+        found.append(observer(task.held, task.config.evaluation.every, task.config.batch_size))
     found += [_watcher(on_step), writer(task.job, every=settings.seconds, spent=spent)]
     if settings.keep:
         found.append(keeper(task.kept, settings.keep, lambda model, folder: _keep(model, folder, task)))

@@ -12,6 +12,7 @@ from harness.types import Json
 from trainers.bases import stop_ids
 from trainers.config import TrainConfig
 from trainers.encode import IGNORED_LABEL, EncodedRow, encode, preview
+from trainers.held_out import set_aside
 from trainers.rows import TrainRow, mix, read_rows
 from trainers.sections import Hub
 
@@ -34,7 +35,10 @@ INPUTS = {
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a run needs besides its settings. `replayed` of the `rows`, the last ones, are general, and not audited."""
+    """What a run needs besides its settings. `replayed` of the `rows`, the last ones, are general, and not audited.
+
+    `held` are rows of the data that are not learned, but looked at along the way.
+    """
 
     base: Path
     tokenizer: Tokenizer
@@ -42,6 +46,7 @@ class Material:
     rows: tuple[EncodedRow, ...]
     replayed: int
     audit: Preflight
+    held: tuple[EncodedRow, ...] = ()
 
 
 def system_text(config: TrainConfig) -> str:
@@ -74,7 +79,8 @@ def job_of(config: TrainConfig, base: Path, system: str, scoring: str = "") -> s
         ModelProblem: `base` holds no model.
     """
     places = {"data": config.data, "replay_data": config.replay_data}
-    aside = dict.fromkeys(INPUTS, True) | {"checkpoints": {"seconds"}, "early_stopping": {"suite"}}
+    absent = set() if config.evaluation else {"evaluation"}  # a key that is not used makes no other job
+    aside = dict.fromkeys(INPUTS | absent, True) | {"checkpoints": {"seconds"}, "early_stopping": {"suite"}}
     return digest(
         {
             "settings": config.model_dump(mode="json", exclude=aside),
@@ -105,7 +111,11 @@ def gather(config: TrainConfig, base: Path, system: str) -> Material:
     rows = mix(own, general, fraction=config.replay_fraction, seed=config.seed)
     stops = stop_ids(base, tokenizer)
     encoded = encode(rows, tokenizer, stop_ids=stops, max_length=config.max_length)
-    return Material(base, tokenizer, system, rows=encoded, replayed=len(rows) - len(own), audit=audit)
+    held: tuple[EncodedRow, ...] = ()
+    if config.evaluation:
+        learned, held = set_aside(encoded[: len(own)], config.evaluation.share, config.seed)
+        encoded = (*learned, *encoded[len(own) :])
+    return Material(base, tokenizer, system, rows=encoded, replayed=len(rows) - len(own), audit=audit, held=held)
 
 
 def show(material: Material, say: Callable[[str], None], example: Callable[[str, str, str], None]) -> None:
@@ -119,6 +129,8 @@ def show(material: Material, say: Callable[[str], None], example: Callable[[str,
     rows = material.rows
     tokens, learned = token_counts(rows)
     say(f"{len(rows)} rows ({material.replayed} replayed), {tokens} tokens, {learned} of them learned")
+    if material.held:
+        say(f"{len(material.held)} more rows are set aside, and not learned; their loss is measured along the way")
     found = ", ".join(f"{count} {kind}" for kind, count in material.audit.counts.items()) or "nothing"
     say(f"audit {material.audit.digest[:12]}: {found} found{', accepted' if material.audit.accepted else ''}")
     shown = {"task": rows[0]} | ({"replay": rows[-1]} if material.replayed else {})

@@ -104,6 +104,15 @@ def write_summary(
         "peak_memory_bytes": torch.cuda.max_memory_allocated() if on_gpu else resident,
         "measured": [asdict(item) for item in fitted.measured],
         "curve": [asdict(point) for point in fitted.curve],
+        "held_out": _held_out(material, fitted),
     }
     (folder / "training.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     return summary
+
+
+def _held_out(material: Material, fitted: Fitted) -> Mapping[str, Any] | None:
+    """Rows that were set aside, the tokens of their answers, and their loss in nats a token along the way."""
+    if not material.held:
+        return None
+    losses = [{"step": item.step, "loss": item.loss} for item in fitted.held_out]
+    return {"rows": len(material.held), "tokens": token_counts(material.held)[1], "losses": losses}

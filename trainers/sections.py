@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Checkpoints", "EarlyStopping", "Hub", "Lora", "Optim", "Quantization", "Section"]
+__all__ = ["Checkpoints", "EarlyStopping", "Evaluation", "Hub", "Lora", "Optim", "Quantization", "Section"]
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -157,3 +157,10 @@ class EarlyStopping(Section):
     patience: int = Field(default=2, ge=1, le=100, description="measurements without a gain that end the run")
     min_gain: float = Field(default=0.0, ge=0, lt=1, description="a smaller rise of the score, in [0, 1), is no gain")
     limit: int | None = Field(default=None, ge=1, description="measure a fixed slice of so many examples; all unless")
+
+
+class Evaluation(Section):
+    """`[evaluation]`: set rows aside, and measure their loss along the way. It decides nothing; gates decide."""
+
+    share: float = Field(default=0.05, gt=0, lt=1, description="share of `data` that is set aside and not learned")
+    every: int = Field(default=50, ge=1, description="steps between two measurements")

@@ -100,7 +100,8 @@ def train(config: TrainConfig, out: Path, *, watcher: Watcher | None = None, sco
         show(material, watcher.say, watcher.example)
         for note in notes(config.lora) if config.method != "full" else ():
             watcher.say(note)
-        task = Task(config, material.rows, material.tokenizer, base, resume, job, scoring.score if scoring else None)
+        scorer = scoring.score if scoring else None
+        task = Task(config, material.rows, material.tokenizer, base, resume, job, scorer, held=material.held)
         _run(task, material, folder, watcher)
 
     fresh = make_product(out, job, work)

@@ -320,3 +320,24 @@ def test_provenance_tells_how_answers_are_drawn(tmp_path):
     said = edited(folder, change)["provenance"]
     ways = "ranked by likelihood", "temperature 0.7, top-p 0.9, seed 3, at most 9 tokens", "as the task of lm-eval says"
     assert all(way in said for way in (*ways, "greedily, at most 64 tokens"))
+
+
+def test_the_loss_of_rows_set_aside_stands_beside_the_trainings(tmp_path):
+    """A picture of its own and a sentence; where it rises clearly above its lowest value, that is said."""
+    folder = demo(60).write(tmp_path / "run")
+
+    def with_losses(*losses):
+        work = curve([2 - step / 10 for step in range(20)])
+        points = [{"step": 5 * place, "loss": loss} for place, loss in enumerate(losses)]
+        return lambda run: run["models"][1].update(
+            training={**work, "held_out": {"rows": 12, "tokens": 99, "losses": points}}
+        )
+
+    said = edited(folder, with_losses(2.0, 1.0, 0.9))["training"]
+    wanted = "Of 12 rows that were set aside the loss went from 2 to 0.9 nats a token, the lowest 0.9 after step 10."
+    assert wanted in said
+    assert "rose again" not in said
+    page = (folder / "report.html").read_text()
+    assert page[page.index('<section id="training"') : page.index('<section id="statistics"')].count("<svg") == 4
+    said = edited(folder, with_losses(2.0, 0.9, 1.4))["training"]
+    assert "the lowest 0.9 after step 5. It rose again: later steps learn the rows by heart." in said

@@ -8,6 +8,7 @@ from harness.errors import BadSpec
 from trainers.config import (
     Checkpoints,
     EarlyStopping,
+    Evaluation,
     Hub,
     Lora,
     Optim,
@@ -70,7 +71,9 @@ def test_paths_are_taken_from_the_folder_of_the_file(tmp_path, monkeypatch):
     assert load_config(path, overrides={"model": "embedded"}).model == "embedded"
 
 
-@pytest.mark.parametrize("section", [TrainConfig, Hub, Lora, Optim, Quantization, Checkpoints, EarlyStopping])
+@pytest.mark.parametrize(
+    "section", [TrainConfig, Hub, Lora, Optim, Quantization, Checkpoints, EarlyStopping, Evaluation]
+)
 def test_every_field_says_what_it_is_for(section):
     """The descriptions are the reference of the configuration, so none may be missing."""
     assert [name for name, field in section.model_fields.items() if not field.description] == []

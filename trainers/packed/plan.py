@@ -60,6 +60,7 @@ def hindrance(config: TrainConfig) -> str:
         # which columns are kept in 16 bits depends on all rows of a batch
         "int8, where rows of one batch touch each other": config.quantization.kind == "int8",
         "early stopping": config.early_stopping is not None,
+        "rows set aside to look at": config.evaluation is not None,
         "adapters kept from along the way": config.checkpoints.keep > 0,
         "rows joined into blocks": config.packing,
         "experiment trackers": bool(config.report_to),

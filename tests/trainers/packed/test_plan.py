@@ -29,6 +29,7 @@ ALONE = {
     "optimiser adamw_8bit": {"optim": {"name": "adamw_8bit"}},
     "int8, where rows of one batch touch each other": {"quantization": {"kind": "int8"}},
     "early stopping": {"early_stopping": {"suite": "suites/test_x.py"}},
+    "rows set aside to look at": {"evaluation": {"share": 0.1}},
     "adapters kept from along the way": {"checkpoints": {"keep": 2}},
     "rows joined into blocks": {"packing": True},
     "experiment trackers": {"report_to": ["wandb"]},
