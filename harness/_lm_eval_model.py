@@ -7,11 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.metadata import version
 from inspect import signature
 from typing import Any, TypeVar
 
+from harness._lm_eval_encoding import remembered
 from harness._tail_logits import tail_logits
 from harness.answers import Engine
 from harness.backends import LoadedModel
@@ -167,7 +167,7 @@ class _Scorer:
                     batch_size=loaded.batch_size,
                     softmax_dtype="float32",
                 )
-            self._model.tok_encode = lru_cache(4096)(self._model.tok_encode)  # else each option encodes its prompt anew
+            self._model.tok_encode = remembered(loaded.tokenizer, self._model.tok_encode)
             inner = loaded.model.get_base_model() if hasattr(loaded.model, "peft_config") else loaded.model
             if "logits_to_keep" in signature(inner.forward).parameters:
                 self._model._model_call = self._tail_logits  # noqa: SLF001  # the one place where lm-eval calls the model

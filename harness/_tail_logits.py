@@ -6,9 +6,10 @@ examples) are read once. For a small model that is a third of the time, for a la
 
 from typing import Any
 
-__all__ = ["tail_logits"]
+__all__ = ["WORTHWHILE", "repeatable", "tail_logits"]
 
-_WORTHWHILE = 8  # shared tokens; below that a second call costs more than it saves
+WORTHWHILE = 8
+"""Shared tokens; below that a second call costs more than it saves."""
 
 
 def tail_logits(model: Any, tokens: Any, *, longest: int) -> Any:  # noqa: ANN401  # a model, tensors
@@ -31,15 +32,15 @@ def tail_logits(model: Any, tokens: Any, *, longest: int) -> Any:  # noqa: ANN40
     same = (tokens == tokens[:1]).all(dim=0)  # (T,)
     shared = min(int(same.int().cumprod(dim=0).sum()), width - kept)
     with torch.inference_mode():
-        if height > 1 and shared >= _WORTHWHILE:
+        if height > 1 and shared >= WORTHWHILE:
             head = model(tokens[:1, :shared], logits_to_keep=1, use_cache=True).past_key_values
-            if _repeatable(head):
+            if repeatable(head):
                 head.batch_repeat_interleave(height)
                 return model(tokens[:, shared:], past_key_values=head, logits_to_keep=kept, use_cache=True).logits
         return model(tokens, logits_to_keep=kept, use_cache=False).logits
 
 
-def _repeatable(cache: Any) -> bool:  # noqa: ANN401  # a cache of transformers
+def repeatable(cache: Any) -> bool:  # noqa: ANN401  # a cache of transformers
     """Whether a cache holds every position and can be given to many rows; windows and recurrent states cannot."""
     layers = getattr(cache, "layers", ())
     return bool(layers) and all(type(layer).__name__ == "DynamicLayer" for layer in layers)

@@ -41,12 +41,14 @@ class Checkout:
     Attributes:
         suites: suite files or folders of them; when empty, suites are not held against anything.
         adapters: adapter folders, likewise.
+        tasks: of lm-eval, that the run must have measured beside the suites, and no other.
         as_measured: take rows from where the run's options say (`--data`, `--mmlu-dir` ...). Else such a run is at
             fault, because whoever wrote the run chose these rows, not the suite files.
     """
 
     suites: tuple[Path, ...] = ()
     adapters: tuple[Path, ...] = ()
+    tasks: tuple[str, ...] = ()
     as_measured: bool = False
 
 
@@ -74,22 +76,33 @@ def hold_against(run_dir: Path, here: Checkout) -> Held:
     plan = json.loads((run_dir / PLAN_FILE).read_bytes())
     run = json.loads((run_dir / RUN_FILE).read_bytes())
     found: list[str] = []
-    suites = read_suites(here.suites) if here.suites else ()
+    suites: Sequence[Measurable] = ()
     policy_here = ""
-    if suites:
-        moved = [name for name in _ELSEWHERE if plan["options"][name]]
-        if moved and not here.as_measured:
-            options = ", ".join(f"--{name.replace('_', '-')}" for name in moved)
-            found.append(f"suites: the run took rows from {options}, not from the suite files; see --as-measured")
-        else:
-            ours = _planned_here(plan, suites)
-            found += _suite_faults(run_dir, plan, run, ours)
-            policy_here = _policy_here(plan, ours)
+    if here.suites and not (moved := list(_chosen_elsewhere(plan["options"], here))):
+        suites = read_suites(here.suites, here.tasks, plan["options"]["data"])
+        ours = _planned_here(plan, suites)
+        found += _suite_faults(run_dir, plan, run, ours)
+        policy_here = _policy_here(plan, ours)
+    elif here.suites:
+        found += moved
     if policy_here and policy_here != plan["policy"]:
         found.append(f"policy: is {plan['policy'][:12]} in the run and {policy_here[:12]} by the suites here")
     if here.adapters:
         found += _adapter_faults(run, here.adapters)
-    return Held(tuple(found), tuple(suite.name for suite in suites if not readable(suite)), policy_here)
+    again = {suite["name"] for suite in plan["suites"] if suite["lm_eval"]}  # these `verify` scores by itself
+    unread = tuple(suite.name for suite in suites if not readable(suite) and suite.name not in again)
+    return Held(tuple(found), unread, policy_here)
+
+
+def _chosen_elsewhere(options: Document, here: Checkout) -> Iterator[str]:
+    """What the run's options chose, and nobody here asks for."""
+    if more := [task for task in options["lm_eval"] if task not in here.tasks]:
+        asked = ",".join([*here.tasks, *more])
+        yield f"suites: the run measured --lm-eval {','.join(more)} too; if that is meant, add --lm-eval {asked}"
+    moved = [name for name in _ELSEWHERE if options[name]]
+    if moved and not here.as_measured:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in moved)
+        yield f"suites: the run took rows from {names}, not from the suite files; see --as-measured"
 
 
 def _suite_faults(

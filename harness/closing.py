@@ -28,7 +28,10 @@ def _sweep_line(sweep: Mapping[str, Any]) -> str:
     best = points[sweep["winner"]]["select"]
     small = f"; smallest that is not shown to be worse: {sweep['smallest']}" if sweep["smallest"] else ""
     ranked = sum(point["select"] is not None for point in points.values())
-    return f"winner: {sweep['winner']}, best of {ranked} on the select half ({best:.1%}){small}"
+    rungs = sweep["halving"]["rungs"] if sweep["halving"] else []
+    cut = sum(each["select"] is not None and not each["stays"] for rung in rungs for each in rung["points"])
+    stopped = f"; cut on the way: {cut}" if cut else ""
+    return f"winner: {sweep['winner']}, best of {ranked} on the select half ({best:.1%}){stopped}{small}"
 
 
 def _prompting_line(entry: Mapping[str, Any]) -> str:

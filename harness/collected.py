@@ -139,7 +139,7 @@ class Reports:
         decided = self.state.gates.verdicts.get(report.nodeid)
         if hasattr(report, "wasxfail"):
             return "marked xfail; a gate is not expected to fail, remove the mark"
-        if report.skipped:
+        if report.skipped and (decided is None or decided.outcome is not Outcome.CUT):
             return "skipped; a gate that was not measured cannot pass, remove the skip"
         if str(report.outcome) == "rerun":  # pytest-rerunfailures adds this outcome
             return "run again after a failure; rerunning until green proves nothing, remove the reruns"

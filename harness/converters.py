@@ -4,6 +4,8 @@ import argparse
 import re
 from pathlib import Path
 
+from harness.errors import BadSpec
+from harness.halving import Halving
 from harness.prompting import KINDS
 
 __all__ = [
@@ -11,6 +13,7 @@ __all__ = [
     "existing",
     "fewshot",
     "folder",
+    "halving",
     "named_file",
     "positive",
     "prompting_kinds",
@@ -58,6 +61,15 @@ def folder(text: str) -> str:
     """Converter: an existing folder."""
     if not Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is no folder; check the path")
+    return text
+
+
+def halving(text: str) -> str:
+    """Converter: how points of a sweep are stopped on the way."""
+    try:
+        Halving.read(text)
+    except BadSpec as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
     return text
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from harness.backends import Backend
 from harness.compare import estimate, scores
 from harness.errors import NotMeasured
+from harness.halving import Rungs
 from harness.prompting import REFERENCE
 from harness.serving import adapter_shape
 from harness.sweeps import Choice, Point
@@ -59,9 +60,11 @@ def model_json(model: ModelRef) -> dict[str, Json]:
     }
 
 
-def sweep_json(choice: Choice, points: Sequence[Point], claims: Sequence[str]) -> dict[str, Json]:
+def sweep_json(choice: Choice, points: Sequence[Point], claims: Sequence[str], rungs: Rungs | None) -> dict[str, Json]:
     """The entry `sweep`: the choice, and what a reader must know before believing it; `claims` are about seeds."""
-    return {**choice.spec(), "notes": [*_notes(choice, points), *claims]}
+    cut = frozenset(point.name for point in points if rungs and rungs.cut(point.name))
+    notes = [*_notes(choice, points, cut), *claims]
+    return {**choice.spec(), "halving": rungs.spec() if rungs else None, "notes": notes}
 
 
 def result_json(
@@ -146,11 +149,11 @@ def _licence(model: ModelRef) -> str:
     return licence(Path(card).parent) if isinstance(card, str) else ""
 
 
-def _notes(choice: Choice, points: Sequence[Point]) -> list[Json]:
+def _notes(choice: Choice, points: Sequence[Point], cut: frozenset[str]) -> list[Json]:
     """Why the winner may not be the best there is, or the comparison not a fair one."""
     notes: list[Json] = []
     measured = [point.model for point in choice.points if point.select is not None]
-    if missing := [point.name for point in points if point.name not in measured]:
+    if missing := [point.name for point in points if point.name not in {*measured, *cut}]:
         notes.append(f"not ranked, because not measured whole: {', '.join(missing)}")
     notes.extend(_edge(choice, points))
     notes.extend(_shareless(choice, points))

@@ -9,11 +9,14 @@ HarnessError                 the message is one line: what is wrong, where, what
 ├── JudgeProblem             the judge cannot be asked: no key, no such model, endpoint down
 ├── BudgetSpent              the judge's budget is used up; what was judged is kept, a larger one goes on
 ├── CannotWrite              a disk is full, or a file cannot be written; the run stops and can be continued
+├── CutEarly                 a point of a sweep was stopped on the way; becomes CUT
 ├── Incomparable             two results differ in something that must be equal
 └── ModelProblem             the model, adapter or tokenizer cannot be trusted to be what was asked for
     ├── AdapterMismatch      adapter of another base, missing or unexpected keys, drifted prompt
     └── AdapterWithoutEffect adapter whose outputs and logits equal the base
 """
+
+from harness.types import ModelRef
 
 __all__ = [
     "AdapterMismatch",
@@ -23,6 +26,7 @@ __all__ = [
     "BadSpec",
     "BudgetSpent",
     "CannotWrite",
+    "CutEarly",
     "HarnessError",
     "Incomparable",
     "JudgeProblem",
@@ -66,6 +70,15 @@ class BudgetSpent(HarnessError):
 
 class CannotWrite(HarnessError):
     """A file of the run or the store cannot be written; what was measured is kept, and the run can be continued."""
+
+
+class CutEarly(HarnessError):
+    """A point of a sweep was stopped on the way, because others scored better; `model` is what it had become."""
+
+    def __init__(self, message: str, model: ModelRef) -> None:
+        """Say where and why, and what was measured there."""
+        super().__init__(message)
+        self.model = model
 
 
 class Incomparable(HarnessError):

@@ -8,7 +8,7 @@ from harness.ages import notes_on
 from harness.answers import Engine, Progress, repeats_exactly, untold, with_dtype
 from harness.backends import Backend
 from harness.decide import shown, with_unused
-from harness.errors import AdapterWithoutEffect, CannotWrite, HarnessError, Incomparable, NotMeasured
+from harness.errors import AdapterWithoutEffect, CannotWrite, CutEarly, HarnessError, Incomparable, NotMeasured
 from harness.fingerprint import digest
 from harness.judge.interview import Answered
 from harness.judge.standing import not_requested, requested, weigh
@@ -16,11 +16,12 @@ from harness.judge_suite import JudgeSuite
 from harness.noise import Noise, known_noise, noise_key, tempered
 from harness.plan import Item, Plan, PlannedSuite
 from harness.regression_suite import RegressionSuite
-from harness.runs import RunDirectory, record_name
+from harness.runs import RunDirectory, record_name, rung_name
 from harness.sequential import joined
 from harness.spending import Terms
 from harness.store import Store
 from harness.suite import Suite
+from harness.sweeps import in_confirm
 from harness.types import ModelRef, SuiteResult, Verdict
 
 __all__ = ["Evaluator", "RecordFile"]
@@ -33,6 +34,17 @@ class RecordFile:
     suite: str
     model: str
     pool: int | None
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class RungFile:
+    """One file of the rows of a point on the way, as the receipt lists it; rungs count from 1."""
+
+    suite: str
+    model: str
+    rung: int
     rows: int
     sha256: str
 
@@ -54,6 +66,7 @@ class Evaluator:
         base_since: answers of the base that were stored earlier count as unknown; None for no such moment.
         records: files of rows written so far, by name.
         judgements: files of what judges said, by name.
+        rungs: files of rows of points on the way, by name.
         numbers: by suite and model, see `number`.
     """
 
@@ -66,6 +79,7 @@ class Evaluator:
     base_since: float | None = None
     records: dict[str, RecordFile] = field(default_factory=dict)
     judgements: dict[str, RecordFile] = field(default_factory=dict)
+    rungs: dict[str, RungFile] = field(default_factory=dict)
     numbers: dict[str, dict[str, int]] = field(default_factory=dict)
     _backend: Backend | None = None
     _models: dict[str, ModelRef | HarnessError] = field(default_factory=dict)
@@ -127,11 +141,31 @@ class Evaluator:
             raise found
         return found
 
+    def glimpse(self, suite: str, model: ModelRef, rung: int) -> tuple[ModelRef, SuiteResult]:
+        """Measure the select half of `suite` on what a point of a sweep has become, at a rung counted from 1.
+
+        Returns:
+            The model as it was identified, and its rows.
+
+        Raises:
+            HarnessError: it could not be measured.
+        """
+        assert self._backend is not None
+        planned = self.plan.suite(suite)
+        half = replace(planned, examples=tuple(each for each in planned.examples if not in_confirm(each)))
+        identified = self._known(self._backend.identify(with_dtype(self._backend, model)))
+        result = self._counted(half, identified, Engine(self._backend, self.store, progress=self.progress))
+        name = rung_name(suite, model.name, rung)
+        written = self.run.write_rung(name, result.rows)
+        self.rungs[name] = RungFile(suite, model.name, rung, len(result.rows), written)
+        return identified, result
+
     @property
     def models(self) -> tuple[ModelRef, ...]:
-        """The planned models, identified as far as they could be."""
+        """The planned models, identified as far as they could be; a point that was cut is what it had become."""
         known = ((self._models.get(model.name), model) for model in self.plan.models)
-        return tuple(found if isinstance(found, ModelRef) else asked for found, asked in known)
+        reached = ((found.model if isinstance(found, CutEarly) else found, asked) for found, asked in known)
+        return tuple(found if isinstance(found, ModelRef) else asked for found, asked in reached)
 
     @property
     def results(self) -> Mapping[tuple[str, str], SuiteResult]:
@@ -210,10 +244,19 @@ class Evaluator:
                 self._models[name] = self._known(self._backend.identify(with_dtype(self._backend, asked)))
             except HarnessError as error:
                 self._models[name] = error
+                if isinstance(error, CutEarly):
+                    self._count_cut(error.model)
         found = self._models[name]
         if isinstance(found, HarnessError):
             raise found
         return found
+
+    def _count_cut(self, model: ModelRef) -> None:
+        """Count a point that was compared with others on half of the rows as a model that was tried on them."""
+        assert self.plan.ranking is not None
+        planned = self.plan.suite(self.plan.ranking.suite)
+        asked = digest(dict(planned.suite.fingerprint(planned.examples)))
+        self.store.record_attempt(model.fingerprint, asked, str(self.run.plan["id"]))
 
     def _known(self, model: ModelRef) -> ModelRef:
         """`model`, unless it is a candidate that is the base itself: compared with itself, nothing ever drops."""

@@ -297,12 +297,12 @@ def measured(result: SuiteResult, *, chance: float) -> Verdict:
 
 
 def aggregate(verdicts: Iterable[Verdict]) -> Outcome:
-    """The run's outcome: the worst of INVALID (NOT_RUN counts as such), FAIL, INCONCLUSIVE and PASS.
+    """The run's outcome: the worst of INVALID (NOT_RUN and CUT count as such), FAIL, INCONCLUSIVE and PASS.
 
     Advisory verdicts are left out. Nothing left to decide is INVALID: green needs positive evidence.
     """
     outcomes = {verdict.outcome for verdict in verdicts if not verdict.advisory}
-    if not outcomes or outcomes & {Outcome.INVALID, Outcome.NOT_RUN}:
+    if not outcomes or outcomes & {Outcome.INVALID, Outcome.NOT_RUN, Outcome.CUT}:
         return Outcome.INVALID
     for worst in (Outcome.FAIL, Outcome.INCONCLUSIVE):
         if worst in outcomes:

@@ -6,6 +6,7 @@ from harness.compare import estimate
 from harness.errors import NotMeasured
 from harness.fingerprint import digest
 from harness.plan import Plan
+from harness.stats import mcnemar_midp
 from harness.types import SuiteResult, Verdict
 
 __all__ = ["properties"]
@@ -16,7 +17,8 @@ def properties(
 ) -> list[tuple[str, object]]:
     """Name and text of each property; what was not measured is an empty text, never 0.
 
-    `delta` is there for gates on a difference. `low` and `high` are the bounds that the gate decided on, of the
+    `delta` and `p` are there for gates on a difference; `p` is the one-sided mid-p of McNemar's test: how surprising so
+    many gains against losses would be by chance. `low` and `high` are the bounds that the gate decided on, of the
     difference or of the rate. `fingerprint` is one hash of the layers of the suite, and `report` the section of the
     run's page.
     """
@@ -38,6 +40,7 @@ def properties(
         "required": verdict.required,
         "gained": verdict.gained,
         "lost": verdict.lost,
+        "p": None if verdict.gained is None or verdict.lost is None else mcnemar_midp(verdict.gained, verdict.lost),
         "outcome": verdict.outcome.value,
         "advisory": verdict.advisory,
         "fingerprint": digest(dict(planned.fingerprint)) if planned else None,

@@ -8,7 +8,7 @@ GROUPS = {
         *("prompting", "data", "lm-eval", "mmlu-dir", "mmlu-revision", "mmlu-fewshot"),
         *("limit", "batch-size", "backend", "device", "store", "fresh-base"),
     ),
-    "sweep": ("sweep", "no-pack", "train-config", "train-data", "rank-by"),
+    "sweep": ("sweep", "halving", "no-pack", "train-config", "train-data", "rank-by"),
     "judge": ("judge", "second-judge"),
     "outcome and report": ("on-inconclusive", "attempts", "run-dir"),
 }

@@ -23,6 +23,7 @@ from harness.errors import UsageProblem
 from harness.judge.options import add_judge_options
 from harness.option_groups import GROUPS, group_of
 from harness.prompting import REFERENCE, prompted_models
+from harness.sweep_options import add_sweep_options
 from harness.types import Json, ModelRef
 
 if TYPE_CHECKING:  # pytest is the caller; the command line works without it
@@ -35,6 +36,7 @@ LISTS = ("adapter", "sweep", "prompting", "data", "lm_eval")
 """Options that hold several values."""
 NEEDED = {
     "checkpoints": ("adapter",),
+    "halving": ("sweep",),
     "no_pack": ("sweep",),
     "train_config": ("sweep",),
     "train_data": ("sweep", "checkpoints"),
@@ -58,6 +60,7 @@ class Options:
     dtype: str
     quantization: str
     sweep: tuple[str, ...]
+    halving: str | None
     no_pack: bool
     train_config: str | None
     train_data: str | None
@@ -135,42 +138,7 @@ def add_options(parser: "pytest.Parser") -> None:
         action="store_true",
         help="measure the base again, whatever --store holds of it; what is computed takes its place (default: off)",
     )
-    add(
-        "sweep",
-        action="append",
-        metavar="AXIS=V,V|FILE|NAME",
-        help="train a candidate for each value, such as rank=8,16,32 (repeat it for a grid), for each point of a TOML "
-        "file, or for those of a sweep that ships, such as rank_by_target; trained once, then kept in --store "
-        "(default: none)",
-    )
-    add(
-        "no-pack",
-        action="store_true",
-        help="train the points of --sweep one by one (default: those that differ in the adapter and its updates alone "
-        "are trained together in one pass)",
-    )
-    add(
-        "train-config",
-        default=None,
-        metavar="FILE",
-        type=existing,
-        help="configuration that --sweep varies (default: the sweep file's, or the one of the demo)",
-    )
-    add(
-        "train-data",
-        default=None,
-        metavar="FILE",
-        type=existing,
-        help="rows that --sweep trains on, all of them, instead of the configuration's; with --checkpoints, the JSONL "
-        "file that each --adapter was trained on, of which a sample is measured to see what was merely memorised "
-        "(default: the configuration's)",
-    )
-    add(
-        "rank-by",
-        default=None,
-        metavar="SUITE[:METRIC]",
-        help="what ranks the points of --sweep (default: the sweep file's, or the first suite that asks for a gain)",
-    )
+    add_sweep_options(add)
     add(
         "prompting",
         default=(),

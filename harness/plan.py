@@ -8,6 +8,7 @@ from harness.datasets import shuffled
 from harness.errors import BadSpec
 from harness.fingerprint import digest
 from harness.gates import Gate
+from harness.halving import Cuts
 from harness.judge.standing import requested, without_judge
 from harness.policy import policy
 from harness.prompting import KINDS, REFERENCE
@@ -125,6 +126,7 @@ class Plan:
         partial_reasons: why this is less than the whole gate; empty when it is the whole.
         points: of the sweep; their models are among `models`.
         ranking: what ranks the points; None without a sweep.
+        cuts: where points are stopped on the way; None without `--halving`.
         trajectory: the checkpoints, whose models are among `models`; None without `--checkpoints`.
     """
 
@@ -135,6 +137,7 @@ class Plan:
     partial_reasons: tuple[str, ...] = ()
     points: tuple[Point, ...] = ()
     ranking: Ranking | None = None
+    cuts: Cuts | None = None
     trajectory: Trajectory | None = None
 
     @property
@@ -195,6 +198,7 @@ class Plan:
             return None
         return {
             "rank_by": {"suite": self.ranking.suite, "metric": self.ranking.metric},
+            "halving": self.cuts.spec() if self.cuts else None,
             "points": [
                 {
                     "model": point.name,

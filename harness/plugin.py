@@ -20,6 +20,7 @@ from harness.collected import Collected, Reports
 from harness.ending import EXIT_CODES
 from harness.errors import BudgetSpent, CannotWrite, HarnessError, JudgeProblem, UsageProblem
 from harness.gates import Gate
+from harness.items import GateOf, items_of
 from harness.judge.options import read_judges
 from harness.judge_suite import judge_header
 from harness.junit import properties
@@ -27,7 +28,7 @@ from harness.lm_eval_task import LmEvalTasks
 from harness.options import Options, add_options
 from harness.plan import Item
 from harness.progress import TerminalProgress
-from harness.session import GateOf, GateSession, items_of
+from harness.session import GateSession
 from harness.suite import Measurable
 from harness.suite_files import configured
 from harness.sweeps import Sweep
@@ -194,7 +195,10 @@ def candidate(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def check(request: pytest.FixtureRequest, candidate: str) -> Callable[[Gate | str], Verdict]:  # noqa: ARG001  # orders items
-    """Measure what this item needs, then offer `check(gate)`. What cannot be measured is an ERROR, not a failure."""
+    """Measure what this item needs, then offer `check(gate)`. What cannot be measured is an ERROR, not a failure.
+
+    A point that halving stopped is skipped, with the reason; it has a verdict of its own that is never green.
+    """
     state, node = request.config.stash[STATE], request.node
     problem, verdict = "", None
     try:
@@ -207,6 +211,10 @@ def check(request: pytest.FixtureRequest, candidate: str) -> Callable[[Gate | st
     if verdict is None:  # outside the handler, so that pytest shows one line and no chain of exceptions
         state.gates.problems[node.nodeid] = problem
         pytest.fail(f"INVALID: {problem}", pytrace=False)
+    if verdict.outcome is Outcome.CUT:
+        state.gates.verdicts[node.nodeid] = verdict
+        node.user_properties += properties(verdict, state.gates.plan, state.gates.measured)
+        pytest.skip(f"CUT: {verdict.reason}")
 
     def check(gate: Gate | str) -> Verdict:
         """Let the item pass only if `gate` does."""

@@ -22,9 +22,9 @@ _TOLERANCE = 1e-9
 
 
 def readable(suite: Measurable) -> tuple[Metric, ...]:
-    """The metrics that read answers; empty for a suite whose scores are made of likelihoods, or by a judge."""
-    metrics: Sequence[Metric] = getattr(suite, "metrics", ())
-    return tuple(metrics)
+    """The metrics that read answers; empty for a suite whose scores lm-eval, likelihoods or a judge give."""
+    metrics: Sequence[Metric | str] = getattr(suite, "metrics", ())
+    return tuple(metric for metric in metrics if not isinstance(metric, str))  # a task of lm-eval only names its own
 
 
 def score_faults(run_dir: Path, run: Mapping[str, Any], suite: Measurable, planned: Sequence[Example]) -> Iterator[str]:

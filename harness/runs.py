@@ -23,15 +23,17 @@ __all__ = [
     "PLAN_FILE",
     "RECORDS",
     "REPORT_FILE",
+    "RUNGS",
     "RUN_FILE",
     "RunDirectory",
     "new_run_path",
     "record_name",
     "redacted",
+    "rung_name",
 ]
 
 PLAN_FILE, RUN_FILE, REPORT_FILE, LOCK_FILE = "plan.json", "run.json", "report.html", ".lock"
-RECORDS, JUDGEMENTS = "records", "judgements"
+RECORDS, JUDGEMENTS, RUNGS = "records", "judgements", "rungs"
 SECRET = re.compile(r"(?i)(key|token|secret|password|passwd|credential)")
 
 
@@ -104,6 +106,13 @@ class RunDirectory:
         self._write(self.path / RECORDS / name, data)
         return sha256(data)
 
+    def write_rung(self, name: str, rows: Sequence[Row]) -> str:
+        """Write the rows of a point on the way; return the file's sha256."""
+        data = write_rows(rows)
+        (self.path / RUNGS).mkdir(exist_ok=True)
+        self._write(self.path / RUNGS / name, data)
+        return sha256(data)
+
     def write_judgements(self, name: str, lines: Sequence[Mapping[str, Json]]) -> str:
         """Write what a judge was asked and said, one JSON object a line; return the file's sha256."""
         data = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines).encode()
@@ -139,6 +148,11 @@ def new_run_path(parent: Path) -> Path:
 def record_name(suite: str, model: str, pool: int | None = None) -> str:
     """File name of one measurement; suite and model names are safe in file names by construction."""
     return f"{suite}--{model}{'' if pool is None else f'.pool{pool}'}.jsonl"
+
+
+def rung_name(suite: str, model: str, rung: int) -> str:
+    """File name of the measurement of a point on the way, at a rung counted from 1."""
+    return f"{suite}--{model}.rung{rung}.jsonl"
 
 
 def redacted(command: Sequence[str]) -> list[Json]:

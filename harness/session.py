@@ -9,25 +9,29 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from harness.answers import Progress
 from harness.cautions import cautions
+from harness.cutting import Cutting
 from harness.decide import shown, undecided
 from harness.disk import refuse_full_disk, run_bytes, store_bytes
 from harness.document import environment, model_json, result_json, sweep_json, verdict_json
-from harness.errors import UsageProblem
+from harness.errors import CutEarly, UsageProblem
 from harness.evaluator import Evaluator
 from harness.fingerprint import digest
-from harness.gates import Gate, aggregate
+from harness.gates import aggregate
 from harness.git_state import git_json
+from harness.halving import plan_cuts
+from harness.items import gate_of
 from harness.judge.panel import Panel
 from harness.judge.standing import examined, is_advisory, requested
 from harness.judge_suite import JudgeSuite
 from harness.options import Options, make_backend, models, prompted
-from harness.plan import MEASURED, Item, Plan, PlannedSuite, plan_ranking, plan_suite, system_text
+from harness.plan import Item, Plan, PlannedSuite, plan_ranking, plan_suite, system_text
 from harness.prompting import beyond_prompts
-from harness.runs import JUDGEMENTS, PLAN_FILE, RECORDS, RunDirectory, new_run_path, sha256
+from harness.runs import JUDGEMENTS, PLAN_FILE, RECORDS, RUNGS, RunDirectory, new_run_path, sha256
 from harness.seeds import seed_claims
 from harness.store import Store
 from harness.suite import Measurable
@@ -35,25 +39,9 @@ from harness.sweeps import Choice, Point, Ranking, Screen, Sweep
 from harness.trajectory import plan_trajectory
 from harness.types import SCHEMA_VERSION, Json, Outcome, SuiteResult, Verdict
 
-__all__ = ["GateOf", "GateSession", "items_of"]
+__all__ = ["GateSession"]
 
 RUNS = Path("runs")
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class GateOf:
-    """A gate of one of several suites that share a file; as text it is the gate."""
-
-    suite: str
-    gate: Gate | str
-
-    def __str__(self) -> str:
-        """The gate's text."""
-        return str(self.gate)
-
-    def __repr__(self) -> str:
-        """Suite and gate, for test ids."""
-        return f"{self.suite}-{self.gate}"
 
 
 @dataclass(slots=True)
@@ -73,6 +61,7 @@ class GateSession:
         judge: who grades what no rule can; None without `--judge`.
         warned: whether the base's scores were spoken about before training.
         suite_files: that the suites were read from.
+        cutting: what stops points on the way; None without `--halving`, and before `start`.
     """
 
     options: Options
@@ -87,6 +76,7 @@ class GateSession:
     judge: Panel | None = None
     warned: bool = False
     suite_files: tuple[Path, ...] = ()
+    cutting: Cutting | None = None
 
     def use(self, sweep: Sweep | None) -> None:
         """Take the points of `sweep` as candidates.
@@ -143,9 +133,15 @@ class GateSession:
             if not suite.whole
         ]
         points: tuple[Point, ...] = ()
+        cuts = None
         if self.sweep:
             points = self.sweep.plan(given[0], system_text(planned))
             ranking = plan_ranking(planned, points, self.options.rank_by or self.sweep.rank_by, given[0].name)
+            if self.options.halving:
+                asked = {item.model for item in items}
+                names = [point.name for point in points if point.name in asked]
+                judged = isinstance(next(each.suite for each in planned if each.name == ranking.suite), JudgeSuite)
+                cuts = plan_cuts(self.options.halving, names, self.sweep.uncut, judged=judged)
         saved = followed.models if followed else ()
         self.plan = Plan(
             suites=planned,
@@ -155,6 +151,7 @@ class GateSession:
             partial_reasons=(*partial, *short),
             points=points,
             ranking=ranking,
+            cuts=cuts,
             trajectory=followed.trajectory if followed else None,
         )
         return self.plan
@@ -181,9 +178,14 @@ class GateSession:
         def prepare(name: str) -> None:
             if self.sweep and name in points:
                 self._warn(screen)
+                if self.cutting:
+                    self.cutting.enter(name)
                 self.trained += self.sweep.train(name, screen)
 
         self.evaluator = Evaluator(self.plan, run, store, lambda: make_backend(self.options), prepare, progress)
+        if self.plan.cuts and self.sweep and self.plan.ranking:
+            glimpse = partial(self.evaluator.glimpse, self.plan.ranking.suite)
+            self.cutting = Cutting.of(self.plan.cuts, self.sweep, self.plan.ranking, screen, glimpse)
         if self.options.fresh_base:
             self.evaluator.base_since = run.created if run.resumed else started
         return run.path
@@ -205,7 +207,10 @@ class GateSession:
         """
         item = self.item(node)
         assert self.evaluator is not None
-        return self.evaluator.verdict(item)
+        try:
+            return self.evaluator.verdict(item)
+        except CutEarly as error:
+            return self._unmeasured(item, Outcome.CUT, str(error))
 
     def item(self, node: str) -> Item:
         """The planned item of a node id.
@@ -261,7 +266,7 @@ class GateSession:
             "aa": self._noise(evaluator),
             "numbers": {suite: dict(models) for suite, models in evaluator.numbers.items()},
             "store": {"damaged": len(evaluator.store.damaged)},
-            "trained": self.trained,
+            "trained": self.trained + len(self.cutting.fresh if self.cutting else ()),
             "prompting": beyond_prompts(
                 self.plan.ways,
                 {planned.name: planned.suite.metric_names[0] for planned in self.plan.suites if planned.suite.gates},
@@ -290,7 +295,7 @@ class GateSession:
         if choice is None or self.plan.ranking is None:
             return None
         claims = seed_claims(self.plan.points, self.plan.ranking, self.evaluator.results)
-        return sweep_json(choice, self.plan.points, claims)
+        return sweep_json(choice, self.plan.points, claims, self.cutting.rungs if self.cutting else None)
 
     def _followed(self, evaluator: Evaluator) -> Json:
         assert self.plan is not None
@@ -344,25 +349,29 @@ class GateSession:
 
     def _final(self, item: Item) -> Verdict:
         """The item's verdict, unless something stands against believing it."""
-        assert self.plan is not None
-        planned = self.plan.suite(item.suite)
-        gate = gate_of(planned.suite, item.gate)
         problem, decided = self.problems.get(item.node), self.verdicts.get(item.node)
         if problem is None and decided is not None:
             return decided
-        results = self.evaluator.results if self.evaluator else {}
+        outcome = Outcome.INVALID if problem else Outcome.NOT_RUN
+        return self._unmeasured(item, outcome, problem or "planned, but never run: the session ended before it")
+
+    def _unmeasured(self, item: Item, outcome: Outcome, reason: str) -> Verdict:
+        """A verdict of what was not measured, which says why."""
+        assert self.plan is not None
+        planned = self.plan.suite(item.suite)
+        gate = gate_of(planned.suite, item.gate)
         base = self.plan.models[0].name
-        measured = [results.get((item.suite, name)) for name in dict.fromkeys((base, item.model))]
+        results = [self.measured.get((item.suite, name)) for name in dict.fromkeys((base, item.model))]
         missing = undecided(
-            Outcome.INVALID if problem else Outcome.NOT_RUN,
+            outcome,
             gate,
             suite=item.suite,
             model=item.model,
             metric=planned.suite.metric_names[0],
             n=len(planned.examples),
-            reason=problem or "planned, but never run: the session ended before it",
+            reason=reason,
         )
-        advisory = is_advisory(planned.judge, gate, measured)
+        advisory = is_advisory(planned.judge, gate, results)
         return shown(replace(missing, advisory=advisory), planned.suite.gates)
 
 
@@ -372,6 +381,7 @@ def _receipt(evaluator: Evaluator, run: Mapping[str, Json]) -> dict[str, Json]:
     heard: dict[str, Json] = {
         f"{JUDGEMENTS}/{name}": asdict(file) for name, file in sorted(evaluator.judgements.items())
     }
+    way: dict[str, Json] = {f"{RUNGS}/{name}": asdict(file) for name, file in sorted(evaluator.rungs.items())}
     return {
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "plan_sha256": sha256((evaluator.run.path / PLAN_FILE).read_bytes()),
@@ -380,21 +390,11 @@ def _receipt(evaluator: Evaluator, run: Mapping[str, Json]) -> dict[str, Json]:
         "numbers_sha256": digest(run["numbers"]),
         "records": records,
         "judgements": heard,
+        "rungs": way,
     }
-
-
-def items_of(suite: Measurable, candidates: int) -> list[Gate | str]:
-    """What is decided on `suite`: all its gates for candidates, without any the absolute ones, or `measured`."""
-    gates: list[Gate | str] = [gate for gate in suite.gates if candidates or gate.absolute]
-    return gates or [MEASURED]
 
 
 def lifted(planned: PlannedSuite) -> str:
     """What `--limit` also lifts: how many rows the base must pass, which a slice of the pool cannot have."""
     keep = planned.suite.keep
     return f"; that the base passes {keep.at_least} of them is not required" if keep else ""
-
-
-def gate_of(suite: Measurable, text: str) -> Gate | None:
-    """The gate of that text; None for `measured`."""
-    return next((gate for gate in suite.gates if str(gate) == text), None)

@@ -132,7 +132,7 @@ def _engines(
     wanted = [base, adapter]
     engines = []
     for model in wanted:
-        engine = HfBackend(device=question.options.device)
+        engine = HfBackend(device=question.options.device, fold=False)  # as it is served
         engines.append((engine.identify(with_dtype(engine, model)), engine))
         if question.merge is not None and model is adapter:  # only when base and adapter were found to be sound
             say("merging")

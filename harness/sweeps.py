@@ -8,11 +8,13 @@ alike. Gates that bound a drop use all rows. The sweep's outcome is its winner's
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from typing import Any, Protocol
 
 from harness.compare import Comparison, gain_share_of, scores
-from harness.errors import BadSpec, Incomparable, NotMeasured
+from harness.errors import BadSpec, HarnessError, Incomparable, NotMeasured
 from harness.gates import Gate
+from harness.halving import Reached
 from harness.stats import holm
 from harness.suite import Measurable
 from harness.types import Example, Json, ModelRef, Outcome, Row, SuiteResult, Verdict
@@ -86,6 +88,25 @@ class Sweep(Protocol):
 
         Raises:
             HarnessError: training failed; the sweep goes on without this point.
+        """
+
+    @property
+    def uncut(self) -> Mapping[str, str]:
+        """Why some points cannot be stopped on the way, by name; once `plan` was called."""
+
+    def reach(
+        self, names: Sequence[str], screen: Screen, *, after: Fraction, until: Fraction
+    ) -> Mapping[str, Reached | HarnessError]:
+        """Train points from one part of their steps to another, unless that was done before.
+
+        Args:
+            names: of points that can be stopped, all of them at `after`.
+            screen: shows how far they are.
+            after: part of the steps that they have had, in [0, 1).
+            until: part of the steps to train to, in (0, 1].
+
+        Returns:
+            For each name what it is now, or why it could not be trained.
         """
 
 
@@ -174,7 +195,7 @@ class Ranking:
     def choose(self, results: Mapping[tuple[str, str], SuiteResult]) -> Choice:
         """Rank the points by what was measured, by suite and model."""
         measured = {name: results[self.suite, name] for name in self.points if (self.suite, name) in results}
-        select = {name: self._mean(result) for name, result in measured.items()}
+        select = {name: self.mean(result) for name, result in measured.items()}
         order = list(self.points)
         ranked = sorted(
             (name for name, value in select.items() if value is not None),
@@ -208,7 +229,8 @@ class Ranking:
         lost = winner is not None and verdict.model in self.points and verdict.model != winner
         return lost and verdict.outcome is not Outcome.NOT_RUN
 
-    def _mean(self, result: SuiteResult) -> float | None:
+    def mean(self, result: SuiteResult) -> float | None:
+        """The mean on the select half, in [0, 1]; None when a row of it has no score."""
         rows = tuple(row for row in result.rows if not in_confirm(row))
         try:
             known = [value for value in scores(replace(result, rows=rows), self.metric) if value is not None]

@@ -38,13 +38,14 @@ Message = Mapping[str, str]
 
 
 class Outcome(StrEnum):
-    """What a gate, or a whole run, ended in. Only PASS is green."""
+    """What a gate, or a whole run, ended in. Only PASS is green; CUT is what halving left behind, never a run's."""
 
     PASS = "PASS"  # noqa: S105  # not a password
     FAIL = "FAIL"
     INCONCLUSIVE = "INCONCLUSIVE"
     INVALID = "INVALID"
     NOT_RUN = "NOT_RUN"
+    CUT = "CUT"
 
 
 class FinishReason(StrEnum):

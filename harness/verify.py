@@ -12,6 +12,7 @@ from harness.ending import ending_fault
 from harness.errors import BadRunDirectory, HarnessError, NotMeasured
 from harness.fingerprint import digest
 from harness.gates import Gate, aggregate
+from harness.halving_recheck import rung_faults
 from harness.judge.recheck import file_faults, grade_faults, with_judgements
 from harness.judge.standing import examined, is_advisory, requested, weigh, without_judge
 from harness.keep import PassedByBase
@@ -30,7 +31,7 @@ from harness.types import SCHEMA_VERSION, Estimate, Outcome, Row, SuiteResult, V
 __all__ = ["Verified", "verify"]
 
 Document = Mapping[str, Any]
-UNMEASURED = frozenset({Outcome.INVALID.value, Outcome.NOT_RUN.value})
+UNMEASURED = frozenset({Outcome.INVALID.value, Outcome.NOT_RUN.value, Outcome.CUT.value})
 COMPARED = ("value", "low", "high", "n", "unscored", "unread")
 MISSING = "missing"
 TOLERANCE = 1e-9  # another scipy may differ in the last digits
@@ -98,7 +99,7 @@ def _verified(run_dir: Path, plan_bytes: bytes, plan: Document, run: Document) -
         followed = _followed(plan, trajectory, results)
         found += [] if _equal(followed, run["trajectory"]) else ["trajectory: is not what the records give"]
         verdicts, faults = _settled(plan, run, verdicts, results)
-        found += faults
+        found += [*faults, *rung_faults(run_dir, plan, run, results)]
     outcome = Outcome.INVALID if found else aggregate(verdicts)
     if not found and outcome.value != run["outcome"]:
         found.append(f"outcome: run.json says {run['outcome']}, the verdicts make it {outcome}")

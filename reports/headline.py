@@ -25,7 +25,7 @@ __all__ = [
 
 _MAX_TILES = 5
 _PAIR = 2
-_RANK = (Outcome.INVALID, Outcome.NOT_RUN, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
+_RANK = (Outcome.INVALID, Outcome.NOT_RUN, Outcome.CUT, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,8 @@ def _decision(run: Run, name: str, verdicts: Sequence[Verdict]) -> str:
         case Outcome.INCONCLUSIVE:
             return f"Cannot tell whether {name} may ship: {hit} undecided."
         case _:
-            return f"No verdict on {name}: {hit} not measured."
+            cut = f"{name} was cut on the way: others scored better, and its gates were not asked."
+            return cut if outcome is Outcome.CUT else f"No verdict on {name}: {hit} not measured."
 
 
 def _base_sentence(run: Run) -> str:
@@ -212,7 +213,7 @@ def _many(run: Run, passed: int) -> str:
 
 
 def _share(counted: Sequence[Verdict], outcome: Outcome) -> str:
-    alike = {Outcome.INVALID, Outcome.NOT_RUN} if outcome is Outcome.INVALID else {outcome}
+    alike = {Outcome.INVALID, Outcome.NOT_RUN, Outcome.CUT} if outcome is Outcome.INVALID else {outcome}
     return f"{sum(each.outcome in alike for each in counted)} of {_gates(len(counted))}"
 
 
@@ -224,6 +225,8 @@ def _would_change(verdict: Verdict) -> str:
     seen = verdict.observed
     if verdict.outcome is Outcome.PASS:
         return ""
+    if verdict.outcome is Outcome.CUT:
+        return "training it to the end: sweep it without --halving, or with a larger keep."
     if seen is None or verdict.outcome in {Outcome.INVALID, Outcome.NOT_RUN}:
         return "a complete measurement: mend the cause and run again; stored answers are reused."
     if verdict.outcome is Outcome.INCONCLUSIVE and verdict.needed is not None:

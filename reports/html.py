@@ -30,7 +30,7 @@ from reports.texts import anchor, visible
 __all__ = ["render", "render_template", "write_report"]
 
 _STYLES = ("report.css", "charts.css")
-_GLYPHS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", "NOT_RUN": "○"}
+_GLYPHS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", "NOT_RUN": "○", "CUT": "–"}
 
 
 def write_report(run_dir: Path, *, limit: int = 20, budget: int = BUDGET) -> Path:

@@ -83,9 +83,9 @@ class Run:
     """Everything that a page may show.
 
     `models[0]` is the base; `rows` keeps each suite's order; `aa` is by suite; `work` is, by model, what its trainer
-    wrote of the training, for those of which it is known. `paired` holds what `reports.pairs` worked out, by suite,
-    model and metric: every section asks for it, and 100,000 pairs take most of a second. `exit_code` is what the
-    process that wrote the run ended with.
+    wrote of the training, for those of which it is known; `nodes` are pytest's ids, one for each of `verdicts`.
+    `paired` holds what `reports.pairs` worked out, by suite, model and metric: every section asks for it, and 100,000
+    pairs take most of a second. `exit_code` is what the process that wrote the run ended with.
     """
 
     folder: Path
@@ -106,6 +106,7 @@ class Run:
     judged: tuple[Judged, ...] = ()
     aa: Mapping[str, Any] = field(default_factory=dict)
     work: Mapping[str, Document] = field(default_factory=dict)
+    nodes: tuple[str, ...] = ()
     paired: dict[tuple[str, str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -187,6 +188,7 @@ def load(folder: Path) -> Run:
             for item in document.list_of("models")
             if item.values.get("training") is not None
         },
+        nodes=tuple(item.text("node") for item in document.list_of("verdicts")),
     )
     if run.outcome is Outcome.PASS and aggregate(run.verdicts) is not Outcome.PASS:
         raise BadRunDirectory(f"{path}: says PASS, but its verdicts do not; run `tunegate verify {folder}`")
@@ -194,9 +196,14 @@ def load(folder: Path) -> Run:
 
 
 def aggregate(verdicts: tuple[Verdict, ...]) -> Outcome:
-    """One outcome for many verdicts, advisory ones left out: only all green is green, and none at all is INVALID."""
+    """One outcome for many verdicts, advisory ones left out: only all green is green, and none at all is INVALID.
+
+    CUT is that of a point which was cut before any of its gates could be asked.
+    """
     outcomes = {each.outcome for each in verdicts if not each.advisory}
-    if not outcomes or outcomes & {Outcome.INVALID, Outcome.NOT_RUN}:
+    if outcomes == {Outcome.CUT}:
+        return Outcome.CUT
+    if not outcomes or outcomes & {Outcome.INVALID, Outcome.NOT_RUN, Outcome.CUT}:
         return Outcome.INVALID
     return next(o for o in (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS) if o in outcomes)
 

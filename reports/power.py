@@ -52,7 +52,7 @@ def measured_by(run_dir: Path) -> dict[tuple[str, str], Assumed]:
     """
     found: dict[tuple[str, str], Assumed] = {}
     for verdict in load(run_dir).verdicts:
-        if verdict.outcome not in (Outcome.INVALID, Outcome.NOT_RUN):
+        if verdict.outcome not in (Outcome.INVALID, Outcome.NOT_RUN, Outcome.CUT):
             found.setdefault((verdict.suite, verdict.gate), _seen(verdict))
     return found
 

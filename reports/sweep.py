@@ -1,7 +1,8 @@
 """What a sweep and prompting came to: the points beside each other, and each candidate beside the best prompt."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any
 
 from harness.types import Estimate, Verdict
@@ -42,13 +43,45 @@ class Point:
         """How it was trained, in words; empty where nobody said."""
         if "packed" not in self.training:
             return ""
-        packed = self.training["packed"]
-        return f"one of {packed['k']} in a pack" if isinstance(packed, dict) and "k" in packed else "by itself"
+        match self.training["packed"]:
+            case {"k": 1}:
+                return "a pack of one"
+            case {"k": count}:
+                return f"one of {count} in a pack"
+        return "by itself"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a point stood at a rung; `step` is None when it was not trained so far, `select` when it was not measured."""
+
+    model: str
+    step: int | None
+    steps: int | None
+    select: float | None
+    stays: bool
+
+    @property
+    def cut(self) -> bool:
+        """Whether its score ended it here."""
+        return self.select is not None and not self.stays
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """Where points were cut: after a part of their steps, with so many meant to go on."""
+
+    part: Fraction
+    stay: int
+    points: tuple[Standing, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """The points in order, which suite's metric ranked them, who won, what shares are of; see docs/run_schema.md."""
+    """The points in order, which suite's metric ranked them, who won, what shares are of; see docs/run_schema.md.
+
+    `rungs` are those of halving, empty without it; `uncut` says why points could not be cut, by name.
+    """
 
     suite: str
     metric: str
@@ -61,6 +94,8 @@ class Sweep:
     trained: int
     points: tuple[Point, ...]
     notes: tuple[str, ...]
+    rungs: tuple[Rung, ...] = ()
+    uncut: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +129,7 @@ def read_sweep(document: Document, plan: Document) -> Sweep | None:
     sizes = {point.text("model"): point for point in planned.list_of("points")}
     models = {model.text("name"): model for model in document.list_of("models")}
     points = said.list_of("points")
+    halving = None if said.absent("halving") else Document(f"{said.where}: halving", said.mapping("halving"))
     if [point.text("model") for point in points] != list(sizes) or not sizes.keys() <= models.keys():
         raise said.wrong("points", "the planned points")
     return Sweep(
@@ -108,7 +144,26 @@ def read_sweep(document: Document, plan: Document) -> Sweep | None:
         trained=document.integer("trained"),
         points=tuple(_point(point, sizes[point.text("model")], models[point.text("model")]) for point in points),
         notes=said.texts("notes"),
+        rungs=() if halving is None else tuple(_rung(rung, sizes) for rung in halving.list_of("rungs")),
+        uncut={} if halving is None else {name: str(why) for name, why in halving.mapping("uncut").items()},
     )
+
+
+def _rung(rung: Document, known: Collection[str]) -> Rung:
+    points = rung.list_of("points")
+    if any(point.text("model") not in known for point in points):
+        raise rung.wrong("points", "planned points")
+    try:
+        part = Fraction(rung.text("part"))
+    except (ValueError, ZeroDivisionError):
+        raise rung.wrong("part", "a fraction") from None
+    return Rung(part, rung.integer("stay"), tuple(map(_standing, points)))
+
+
+def _standing(point: Document) -> Standing:
+    step, steps = (None if point.absent(key) else point.integer(key) for key in ("step", "steps"))
+    select = None if point.absent("select") else point.number("select")
+    return Standing(point.text("model"), step, steps, select, point.flag("stays"))
 
 
 def read_beyond(document: Document) -> tuple[Beyond, ...]:

@@ -13,8 +13,10 @@ from reports.charts.curves import Course, multiples
 from reports.charts.grid import Cell, Grid, grid
 from reports.charts.parallel import Rail, Thread, parallel
 from reports.charts.plane import Kind, Plane, Spot, plane
+from reports.halving import Halved, halved
 from reports.load import Run
 from reports.numbers import interval, points, seconds
+from reports.sweep import Standing
 from reports.texts import measure
 from reports.training import Logged, ends, logged, rose
 from reports.trials import Column, Trial, Trials
@@ -34,6 +36,7 @@ class SweepView:
         curves: the loss of each point that left one, all on one scale.
         curves_said: what they show, or why there are none; `curves_twin` has their ends as a table.
         cost: what the gain took, in a sentence.
+        halved: who was cut on the way; None without halving.
     """
 
     trials: Trials
@@ -45,12 +48,14 @@ class SweepView:
     curves_twin: Twin | None
     cost: str
     missing: Mapping[str, str]
+    halved: Halved | None
 
 
 def view(run: Run, found: Trials) -> SweepView:
     """Draw a sweep."""
     courses = [(trial, curve) for trial in found.trials if (curve := logged(run.work.get(trial.point.name)))]
     pareto, rails, maps = _pareto(found), _rails(run, found), _maps(found)
+    cut = halved(run.sweep, found.trials) if run.sweep else None
     drawings = {"pareto": pareto, "rails": rails, "maps": maps}
     return SweepView(
         trials=found,
@@ -58,9 +63,10 @@ def view(run: Run, found: Trials) -> SweepView:
         rails=None if isinstance(rails, str) else rails,
         maps=() if isinstance(maps, str) else maps,
         curves=multiples([_course(*each) for each in courses], shared=True),
-        curves_said=_curves_said(courses, len(found.trials)),
+        curves_said=_curves_said(courses, len(found.trials)) + (_ended(cut.cuts) if cut else ""),
         curves_twin=_curves_twin(courses) if courses else None,
         cost=_cost(found),
+        halved=cut,
         missing={name: said for name, said in drawings.items() if isinstance(said, str)},
     )
 
@@ -243,6 +249,10 @@ def _curves_said(courses: Sequence[tuple[Trial, tuple[Logged, ...]]], total: int
         f"Training loss of {len(courses)} of {total} points over optimiser steps, on one scale. {best.number} "
         f"({best.point.name}) ends lowest, at {end:.3g} over its last tenth. {rising}"
     )
+
+
+def _ended(cuts: Mapping[int, Standing]) -> str:
+    return f" Those of {', '.join(map(str, cuts))} end where they were cut." if cuts else ""
 
 
 def _curves_twin(courses: Sequence[tuple[Trial, tuple[Logged, ...]]]) -> Twin:

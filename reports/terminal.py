@@ -22,6 +22,7 @@ _STYLES = {
     Outcome.INCONCLUSIVE: "yellow",
     Outcome.INVALID: "magenta",
     Outcome.NOT_RUN: "magenta",
+    Outcome.CUT: "dim",
 }
 _WIDTH_OF_A_FILE = 120
 _STRICTER = "bounds are wider than 95% where a gate shares its error between looks or candidates, as its reason says"

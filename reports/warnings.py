@@ -52,8 +52,10 @@ def _overlap(work: Document) -> Iterator[tuple[str, int]]:
 
 
 def _of_gates(run: Run) -> Iterator[str]:
+    if cut := list(dict.fromkeys(each.model for each in run.verdicts if each.outcome is Outcome.CUT)):
+        yield f"Cut on the way, so that no gate was asked about them: {', '.join(cut)}."
     for each in run.verdicts:
-        if each.advisory and each.outcome is not Outcome.PASS:
+        if each.advisory and each.outcome not in (Outcome.PASS, Outcome.CUT):
             why = f" ({each.reason})" if each.outcome in (Outcome.NOT_RUN, Outcome.INVALID) else ""
             ended = f"{each.outcome}{why}; it does not decide"
             yield f"Advisory gate {each.gate} of {each.suite} on {each.model} ended {ended}."

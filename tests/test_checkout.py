@@ -254,12 +254,44 @@ def test_holding_a_run_against_a_checkout_needs_no_torch(repo):
     assert not {"torch", "transformers", "peft", "lm_eval"} & set(done.stdout.split())
 
 
-def test_what_could_not_be_checked_is_told_beside_the_outcome(repo, monkeypatch, capsys):
-    """A suite whose rows are not here is named on stderr; the outcome stays what the records give."""
+@pytest.mark.parametrize(
+    ("more", "code", "said"),
+    [
+        (
+            [],
+            11,
+            "REFUSED RUN: answers were not scored again, see UNCHECKED; bring their rows or add --allow-unchecked\n",
+        ),
+        (["--allow-unchecked"], 0, ""),
+    ],
+)
+def test_what_could_not_be_checked_is_no_green_unless_allowed(repo, monkeypatch, capsys, more, code, said):
+    """A suite whose rows are not here is named, and the run refused; with --allow-unchecked it is only named."""
     _, run_dir = repo
     known = verify(run_dir)
     monkeypatch.setattr("harness.verify.verify", lambda _: replace(known, unchecked=("asks: its rows are not here",)))
-    monkeypatch.setattr(sys, "argv", ["tunegate", "verify", str(run_dir)])
+    monkeypatch.setattr(sys, "argv", ["tunegate", "verify", str(run_dir), *more])
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    assert (ended.value.code, capsys.readouterr().err) == (0, "UNCHECKED asks: its rows are not here\n")
+    shown = capsys.readouterr().err.replace(str(run_dir), "RUN")
+    assert (ended.value.code, shown) == (code, f"UNCHECKED asks: its rows are not here\n{said}")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--lm-eval", "gsm8k"], "--lm-eval goes with --suites, whose files make suites of the tasks"),
+        (["--lm-eval", "gsm8k,", "--suites", "SUITES"], "--lm-eval 'gsm8k,' names no task between two commas"),
+        (["--lm-eval", "gsm8k", "--suites", "SUITES"], "--lm-eval gsm8k: no file here takes it; add one such as"),
+    ],
+)
+def test_tasks_that_nothing_here_takes_are_a_usage_error(repo, monkeypatch, capsys, words, said):
+    """One line that says what to add; exit code 4."""
+    root, run_dir = repo
+    words = [str(root / "suites") if word == "SUITES" else word for word in words]
+    monkeypatch.setattr(sys, "argv", ["tunegate", "verify", str(run_dir), *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    err = capsys.readouterr().err
+    assert (ended.value.code, err.count("\n")) == (4, 1)
+    assert said in err

@@ -16,7 +16,7 @@ from harness.stats import critical_score, score, tango, wilson
 from harness.types import Outcome
 from tests.results import paired, result
 
-PASS, FAIL, INCONCLUSIVE, INVALID, NOT_RUN = Outcome
+PASS, FAIL, INCONCLUSIVE, INVALID, NOT_RUN, CUT = Outcome
 DROP = Gate("accuracy", max_drop=0.02)
 GAIN = Gate("accuracy", min_gain=0.20)
 RATE = Gate("accuracy", at_least=0.95)
@@ -378,12 +378,12 @@ def _verdicts(*outcomes, advisory=False):
 
 
 def test_aggregate_is_the_worst_of_its_parts():
-    """For every set of outcomes: INVALID or NOT_RUN, then FAIL, then INCONCLUSIVE, and PASS only when all pass."""
+    """For every set of outcomes: INVALID, NOT_RUN or CUT, then FAIL, then INCONCLUSIVE, and PASS only when all pass."""
     for size in (1, 2, 3):
         for outcomes in itertools.product(Outcome, repeat=size):
             expected = (
                 INVALID
-                if {INVALID, NOT_RUN} & set(outcomes)
+                if {INVALID, NOT_RUN, CUT} & set(outcomes)
                 else next((worst for worst in (FAIL, INCONCLUSIVE) if worst in outcomes), PASS)
             )
             assert aggregate(_verdicts(*outcomes)) is expected

@@ -19,7 +19,7 @@ from tests.results import result
 
 pytest_plugins = "pytester"
 
-PASS, FAIL, INCONCLUSIVE, INVALID, _ = Outcome
+PASS, FAIL, INCONCLUSIVE, INVALID, *_ = Outcome
 DROP = Gate("accuracy", max_drop=0.10, sequential=True)
 ANY_GAIN = Gate("accuracy", min_gain=0.0, sequential=True)
 RATE = Gate("accuracy", at_least=0.5, sequential=True)

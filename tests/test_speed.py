@@ -159,8 +159,9 @@ def desk(tmp_path, monkeypatch, machine):
     """A suite, base and adapter, and an engine whose tokens cost 1 s, with adapter 2 s, merged 0.5 s."""
 
     class Engine:
-        def __init__(self, device):
+        def __init__(self, device, *, fold):
             assert device == "cpu"
+            assert not fold, "an adapter folded into its base would be as fast as a merged model"
 
         def identify(self, model):
             if model.adapter and (Path(model.adapter) / "other").exists():

@@ -21,7 +21,7 @@ from tests.results import paired, result
 
 pytest_plugins = "pytester"
 
-PASS, FAIL, INCONCLUSIVE, _, _ = Outcome
+PASS, FAIL, INCONCLUSIVE, *_ = Outcome
 DROP = Gate("accuracy", max_drop=0.05)
 EXTEND = ("--on-inconclusive", "extend", "--limit")
 SPEND = ("--attempts", "spend")

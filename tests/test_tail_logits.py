@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from harness._tail_logits import _repeatable, tail_logits
+from harness._tail_logits import repeatable, tail_logits
 from tests.tiny import make_base
 
 
@@ -68,5 +68,5 @@ def test_only_caches_of_all_positions_are_shared():
     """A window or a recurrent state has no prefix to share."""
     from transformers import DynamicCache
 
-    assert not _repeatable(None)
-    assert not _repeatable(DynamicCache())
+    assert not repeatable(None)
+    assert not repeatable(DynamicCache())

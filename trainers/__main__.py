@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,10 +71,12 @@ def train(
 @app.command()
 def pack(
     configs: Annotated[list[Path], typer.Argument(help="TOML files; each is trained into DIR, where it is DIR.toml")],
+    until: Annotated[str, typer.Option(help="stop after this part of the steps, such as 1/4, in DIR.at-1-4")] = "1",
+    after: Annotated[str, typer.Option(help="go on from what an earlier call stopped at, such as 1/8")] = "0",
 ) -> None:
     """Train adapters that differ in nothing but [lora] and [optim] at once, each as if it were alone."""
     with _reported() as console:
-        _pack(configs, console)
+        _pack(configs, console, until=until, after=after)
 
 
 @app.command()
@@ -157,9 +160,23 @@ def _train(settings: TrainConfig, out: Path, console: Console) -> None:
     typer.echo(f"trained: {out}" if trained.fresh else f"already trained: {out}")
 
 
-def _pack(files: list[Path], console: Console) -> None:
+def _part(option: str, text: str) -> Fraction:
+    try:
+        part = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        part = Fraction(-1)
+    if not 0 <= part <= 1:
+        raise BadSpec(f"{option} {text}: is no part of a training; give a fraction such as 1/4")
+    return part
+
+
+def _pack(files: list[Path], console: Console, *, until: str, after: str) -> None:
+    start, end = _part("--after", after), _part("--until", until)
+    if start >= end:
+        raise BadSpec(f"--after {after} --until {until}: nothing lies between; give a larger --until")
     _settle()
     from trainers.packed.plan import OWN, hindrance
+    from trainers.packed.span import Span
     from trainers.packed.train import Wanted, train_pack
 
     wanted = [Wanted(load_config(path), path.with_suffix("")) for path in files]
@@ -170,7 +187,7 @@ def _pack(files: list[Path], console: Console) -> None:
         if each.config.model_dump(exclude=dict(OWN)) != first:
             raise BadSpec(f"{path}: differs from {files[0]} in more than [lora] and [optim]; train it in another pack")
     with _watched(console) as watcher:
-        failures = train_pack(wanted, watcher)
+        failures = train_pack(wanted, watcher, Span(start, end))
     for out, reason in failures.items():
         typer.echo(f"invalid: {out}: {reason}" if reason else f"trained: {out}")
     if any(failures.values()):

@@ -1,12 +1,15 @@
 """Decoding of one left-padded batch, dropping each row the moment it is finished.
 
 A static batch costs its longest answer times all its rows. Here the rows that are done leave the batch and the
-cache, so a runaway answer is decoded almost alone.
+cache, so a runaway answer is decoded almost alone. What all prompts begin with (a system text, worked examples) is
+read once, by one row.
 """
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
+from harness._tail_logits import WORTHWHILE, repeatable
 from harness.backends import Prompt
 from harness.backends._grammar import Grammar
 from harness.backends._residency import Model
@@ -49,10 +52,11 @@ def decode(
     answers: list[list[int]] = [[] for _ in prompts]
     alive = list(range(len(prompts)))
     choose = _chooser(prompts, sampling)
-    ids, mask = _left_padded(prompts, model.device)
     stops = torch.tensor(sorted(stop), dtype=torch.long, device=model.device)
     with torch.inference_mode():
-        cache = None
+        cache = _read_head(model, prompts)
+        head = cache.get_seq_length() if cache else 0
+        ids, mask = _left_padded(prompts, head, model.device)
         for _ in range(sampling.max_new_tokens):
             positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
             step = model(
@@ -84,16 +88,36 @@ def decode(
     return answers
 
 
-def _left_padded(prompts: Sequence[Prompt], device: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401  # a torch device
-    """Token ids and attention mask, both (rows, longest); the id under the padding is never looked at."""
+def _read_head(model: Model, prompts: Sequence[Prompt]) -> Any:  # noqa: ANN401  # a cache of transformers
+    """The cache of the tokens that all prompts begin with, for every row; None where that is not worth a call."""
     import torch
 
-    width = max(len(prompt.token_ids) for prompt in prompts)
+    first, last = min(prompt.token_ids for prompt in prompts), max(prompt.token_ids for prompt in prompts)
+    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
+    length = min(alike, len(first) - 1)  # a token of each prompt is left, for its logits
+    if len(prompts) == 1 or length < WORTHWHILE:
+        return None
+    cache = model(torch.tensor([first[:length]], device=model.device), use_cache=True, logits_to_keep=1).past_key_values
+    if not repeatable(cache):
+        return None
+    cache.batch_repeat_interleave(len(prompts))
+    return cache
+
+
+def _left_padded(prompts: Sequence[Prompt], head: int, device: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401  # a torch device
+    """Token ids after the first `head`, (rows, longest), and the attention mask of all, (rows, head + longest).
+
+    The id under the padding, which lies between the head and the rest, is never looked at.
+    """
+    import torch
+
+    width = max(len(prompt.token_ids) for prompt in prompts) - head
     ids = torch.zeros(len(prompts), width, dtype=torch.long)
-    mask = torch.zeros(len(prompts), width, dtype=torch.long)
+    mask = torch.ones(len(prompts), head + width, dtype=torch.long)
     for row, prompt in enumerate(prompts):
-        ids[row, width - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids)
-        mask[row, width - len(prompt.token_ids) :] = 1
+        rest = prompt.token_ids[head:]
+        ids[row, width - len(rest) :] = torch.tensor(rest)
+        mask[row, head : head + width - len(rest)] = 0
     return ids.to(device), mask.to(device)
 
 

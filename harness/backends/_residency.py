@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from harness.backends._folding import Folding, fold
 from harness.chat import Tokenizer, load_tokenizer, render
 from harness.errors import AdapterWithoutEffect, ModelProblem
 from harness.models import locate
@@ -30,13 +31,20 @@ _Base = tuple[str, str | None, str, str]
 class Residency:
     """The model in memory. `switch` makes it answer as one ModelRef; only a change of base loads weights again."""
 
-    def __init__(self, device: str) -> None:
-        """Hold nothing yet; `device` is a torch device such as `cpu` or `cuda:0`."""
+    def __init__(self, device: str, *, fold: bool = True) -> None:
+        """Hold nothing yet.
+
+        Args:
+            device: a torch device such as `cpu` or `cuda:0`.
+            fold: add an adapter to the base's weights where that answers alike; otherwise as it is served.
+        """
         self.device = device
         self.loads = 0
         self._base: _Base | None = None
         self._adapter: str | None = None
         self._idle = False
+        self._fold = fold
+        self._folding: Folding | None = None
         self._model: Model = None
         self._tokenizers: dict[tuple[str, str | None], Tokenizer] = {}
         self._base_logits: Any = None
@@ -59,7 +67,9 @@ class Residency:
             self._load(ref)
         if ref.adapter is not None and ref.adapter != self._adapter:
             self._attach(ref.adapter, ref)
-        if self._adapter is not None:
+        if self._folding is not None:
+            self._folding.switch(on=ref.adapter is not None)
+        elif self._adapter is not None:
             _enable(self._model, on=ref.adapter is not None)
         if ref.adapter is not None and self._idle:
             raise AdapterWithoutEffect(
@@ -69,7 +79,7 @@ class Residency:
         return self._model.eval()
 
     def _forget(self) -> None:
-        self._model = self._base_logits = self._base = self._adapter = None
+        self._model = self._base_logits = self._base = self._adapter = self._folding = None
 
     def _load(self, ref: ModelRef) -> None:
         import torch
@@ -119,6 +129,9 @@ class Residency:
 
     def _attach(self, adapter: str, ref: ModelRef) -> None:
         """Put `adapter` on the base in place of any other; note whether it has an effect, and prove the base unhurt."""
+        if self._folding is not None:
+            self._folding.switch(on=False)
+            self._folding = None
         with quiet():
             from peft import PeftModel
 
@@ -142,6 +155,17 @@ class Residency:
             self._forget()
             raise ModelProblem(_NOT_FINITE.format(adapter))
         self._idle = with_adapter.equal(self._base_logits)
+        self._folding = self._folded(adapter, with_adapter, self.tokenizer(ref)) if self._fold else None
+
+    def _folded(self, adapter: str, expected: Any, tokenizer: Tokenizer) -> Folding | None:  # noqa: ANN401  # logits
+        """The adapter folded into the base, its own layers being off; None where that is not possible or not alike."""
+        folding = fold(self._model, _slot(adapter))
+        if folding is None:
+            return None
+        folding.switch(on=True)
+        alike = _close(self._probe(tokenizer), expected)
+        folding.switch(on=False)
+        return folding if alike else None
 
     def _probe(self, tokenizer: Tokenizer) -> Any:  # noqa: ANN401  # a tensor (probes, vocabulary)
         """Next-token logits of every probe, one prompt at a time, so that no padding is involved."""

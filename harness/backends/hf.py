@@ -17,7 +17,7 @@ from harness.types import FinishReason, Generation, ModelRef, Sampling
 
 __all__ = ["HfBackend", "stop_ids"]
 
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
 """Raise it when a change of this file or its siblings can change an answer; stored answers then no longer count."""
 
 _LIBRARIES = ("torch", "transformers", "peft", "bitsandbytes", "llguidance")
@@ -40,13 +40,16 @@ class HfBackend:
 
     name = "hf"
 
-    def __init__(self, device: str = "auto", batch_size: int = 64, *, resident: Resident | None = None) -> None:
+    def __init__(
+        self, device: str = "auto", batch_size: int = 64, *, resident: Resident | None = None, fold: bool = True
+    ) -> None:
         """Choose where to compute.
 
         Args:
             device: a torch device such as `cpu` or `cuda:0`; `auto` takes the GPU when there is one.
             batch_size: most prompts decoded together, at least 1.
             resident: holds the model in memory already; otherwise one is made on first use, on `device`.
+            fold: whether an adapter may be added to the base's weights; False measures it as it is served.
 
         Raises:
             UsageProblem: the batch size is below 1.
@@ -60,6 +63,7 @@ class HfBackend:
         self._device_wanted = device
         self._batch_size = batch_size
         self._residency = resident
+        self._fold = fold
         self._seconds = 0.0
         self._new_tokens = self._prompt_tokens = self._halvings = 0
 
@@ -173,7 +177,7 @@ class HfBackend:
 
     def _resident(self) -> Resident:
         if self._residency is None:
-            self._residency = Residency(_device(self._device_wanted))
+            self._residency = Residency(_device(self._device_wanted), fold=self._fold)
         return self._residency
 
     def _decode(

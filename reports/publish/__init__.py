@@ -1,4 +1,4 @@
 """A run's numbers for those who do not open its page: CI summaries, comments, metrics, and a history of runs.
 
-gate_file -> markdown, openmetrics, comment, history -> commands
+gate_file -> markdown, openmetrics, annotations, comment, history -> commands
 """

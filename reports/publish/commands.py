@@ -17,8 +17,11 @@ def summary(
     run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A finished run directory.")],
     *,
     format: Annotated[  # noqa: A002  # the option's name
-        Literal["markdown", "openmetrics", "json"],
-        typer.Option(help="For a CI's summary page, for metrics, or the small gate.json that `comment` reads."),
+        Literal["markdown", "openmetrics", "json", "annotations"],
+        typer.Option(
+            help="For a CI's summary page, for metrics, the small gate.json that `comment` reads, or lines that mark "
+            "gates which did not pass, for the log of GitHub Actions."
+        ),
     ] = "markdown",
     max_bytes: Annotated[
         int, typer.Option(min=FEWEST_BYTES, max=MOST_BYTES, help="Most bytes of the Markdown.")
@@ -27,12 +30,16 @@ def summary(
         bool, typer.Option("--examples", help="Show up to five broken examples, with what the models wrote.")
     ] = False,
     report_url: Annotated[str, typer.Option(help="Address of report.html, to link its sections.")] = "",
+    on_inconclusive: Annotated[
+        Literal["fail", "warn"], typer.Option(help="Whether annotations call INCONCLUSIVE an error or a warning.")
+    ] = "fail",
 ) -> None:
     """Say what a finished run came to, for a CI: numbers and names only, unless --examples.
 
     Exits 0 whatever the verdict: `tunegate verify` decides, this only tells. 4 when the run cannot be read.
     """
     from reports.load import load
+    from reports.publish.annotations import as_annotations
     from reports.publish.of_run import gate_file, gate_json
     from reports.publish.openmetrics import as_openmetrics
     from reports.publish.summary import as_markdown, check_url
@@ -44,6 +51,8 @@ def summary(
     elif format == "openmetrics":
         gate_json(run)
         typer.echo(as_openmetrics(gate_file(run)), nl=False)
+    elif format == "annotations":
+        typer.echo(as_annotations(run, Path.cwd(), warn=on_inconclusive == "warn"), nl=False)
     else:
         typer.echo(as_markdown(run, most=max_bytes, examples=examples, url=report_url), nl=False)
 

@@ -11,14 +11,14 @@ from hashlib import sha256
 from pathlib import Path
 
 from reports.numbers import count, interval, percent, percent_interval, points
-from reports.publish.gate_file import BadGateFile, GateFile, GateLine, read_gate_file
+from reports.publish.gate_file import MOST_BYTES, BadGateFile, GateFile, GateLine, read_gate_file
 
 __all__ = ["absent", "marker", "read", "render"]
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _URL = re.compile(r"https://[A-Za-z0-9.-]{1,100}(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]{0,300})?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_GLYPHS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", "NOT_RUN": "○"}
+_GLYPHS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", "NOT_RUN": "○", "CUT": "–"}
 _SAID = {
     "PASS": "every gate passed",
     "FAIL": "a gate is shown to be missed: do not ship",
@@ -94,7 +94,8 @@ def read(path: Path) -> tuple[GateFile, str]:
         BadGateFile: it cannot be read, or is not what it must be.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)  # a file, or what a link leads to, may never end
     except OSError as error:
         raise BadGateFile(f"{path}: cannot be read ({error.strerror})") from error
     return read_gate_file(data), sha256(data).hexdigest()

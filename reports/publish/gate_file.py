@@ -12,9 +12,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NoReturn
 
-__all__ = ["OUTCOMES", "BadGateFile", "GateFile", "GateLine", "read_gate_file", "safe_name", "write_gate_file"]
+__all__ = [
+    "MOST_BYTES",
+    "OUTCOMES",
+    "BadGateFile",
+    "GateFile",
+    "GateLine",
+    "read_gate_file",
+    "safe_name",
+    "write_gate_file",
+]
 
-OUTCOMES = ("PASS", "FAIL", "INCONCLUSIVE", "INVALID", "NOT_RUN")
+OUTCOMES = ("PASS", "FAIL", "INCONCLUSIVE", "INVALID", "NOT_RUN", "CUT")
 SCHEMA_VERSION = 1
 MOST_BYTES = 256_000
 MOST_GATES = 200
@@ -71,7 +80,7 @@ class GateFile:
     Attributes:
         run: id of the run, 12 hex digits.
         finished_at: UTC, ISO 8601.
-        outcome: of the gates that are not advisory; never NOT_RUN.
+        outcome: of the gates that are not advisory; never NOT_RUN or CUT.
         partial: whether rows or gates were left out.
         policy: SHA-256 of what the gates ask.
         run_sha256: of run.json.
@@ -113,7 +122,7 @@ def read_gate_file(data: bytes) -> GateFile:
         BadGateFile: with the place of the first value that is not.
     """
     if len(data) > MOST_BYTES:
-        raise BadGateFile(f"gate.json: has {len(data)} bytes, at most {MOST_BYTES} are read")
+        raise BadGateFile(f"gate.json: has more than {MOST_BYTES} bytes, which are not read")
     try:
         values = json.loads(data.decode("utf-8"), parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -143,7 +152,7 @@ def _check(values: Any, rules: Mapping[str, Callable[[Any], bool]], where: str, 
 
 def _aggregate(gates: tuple[GateLine, ...]) -> str:
     outcomes = {gate.outcome for gate in gates if not gate.advisory}
-    if not outcomes or outcomes & {"INVALID", "NOT_RUN"}:
+    if not outcomes or outcomes & {"INVALID", "NOT_RUN", "CUT"}:
         return "INVALID"
     return next(each for each in ("FAIL", "INCONCLUSIVE", "PASS") if each in outcomes)
 

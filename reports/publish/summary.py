@@ -15,7 +15,7 @@ __all__ = ["MOST_BYTES", "as_markdown", "check_url"]
 
 MOST_BYTES = 200_000
 """GitHub refuses a whole summary above 1,024 KiB; nobody reads a fifth of that."""
-_GLYPHS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", "NOT_RUN": "○"}
+_GLYPHS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!", "NOT_RUN": "○", "CUT": "–"}
 _TITLES = ("outcome", "suite", "gate", "model", "base", "candidate", "observed (95% bounds)", "n", "fixed", "broken")
 _URL = re.compile(r"[A-Za-z0-9._~:/?=&%-]*")
 _EXAMPLES = 5

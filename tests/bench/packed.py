@@ -1,4 +1,4 @@
-"""How much faster the nine points of `rank_by_target` are trained in a pack; a table, and bench/packed.json.
+"""How much faster the nine points of `rank_by_target` are trained in a pack on a CPU; a table, and bench/packed.json.
 
     python -m tests.bench.packed [--steps 60] [--rounds 5] [--quick]
 
@@ -6,6 +6,7 @@ On the embedded base, in the shape of trainers/default.toml, every way from conf
 
     one process   the pack beside nine trainings one after the other: by the ordinary trainer (TRL with logits at
                   answers only), by TRL's own loss, and by that with activations computed twice, which is its default
+    alone         a pack of one beside the ordinary trainer on the same point
     cold          `python -m trainers pack` beside nine times `python -m trainers`, imports and loading included
 
 That the work is equal is seen first, adapter by adapter. Ways alternate within a round, and medians over the rounds are
@@ -15,14 +16,12 @@ compared. The machine must be quiet; `--quick` only shows that everything runs.
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from unittest.mock import patch
 
@@ -31,6 +30,7 @@ from peft.utils.save_and_load import load_peft_weights
 from trl import SFTTrainer
 
 import trainers.fit
+from tests.bench.packed_table import Comparison, report
 from trainers.config import TrainConfig, load_config
 from trainers.jobs import to_toml
 from trainers.objectives import sft_trainer
@@ -55,32 +55,31 @@ def main() -> int:
     options = parser.parse_args()
     steps, rounds = (2, 1) if options.quick else (options.steps, options.rounds)
     points = read_points(steps, 2 if options.quick else None)
+    single = dict(list(points.items())[-1:])
     apart = apart_by(read_points(min(steps, 20), len(points)))
     ways: dict[str, Callable[[Path], None]] = {
         "pack": lambda out: pack(points, out),
         "ordinary": lambda out: one_by_one(points, out),
         "trl": lambda out: one_by_one(points, out, theirs=True),
         "trl-default": lambda out: one_by_one(points, out, theirs=True, twice=True),
+        "one": lambda out: pack(single, out),
+        "one-ordinary": lambda out: one_by_one(single, out),
         "cold-pack": lambda out: cold(points, out, together=True),
         "cold": lambda out: cold(points, out, together=False),
     }
     seconds = measured(ways, rounds)
     rows = [
-        row("one process", "ordinary trainer, one by one", seconds["pack"], seconds["ordinary"], apart),
-        row("one process", "TRL's own loss, one by one", seconds["pack"], seconds["trl"], apart),
-        row("one process", "TRL's defaults, one by one", seconds["pack"], seconds["trl-default"], apart),
-        row("cold", "a command each", seconds["cold-pack"], seconds["cold"], apart),
+        Comparison(f"{WORK}, {how}", against, seconds[ours], seconds[theirs], apart, CLOSE)
+        for how, against, ours, theirs in (
+            ("one process", "ordinary trainer, one by one", "pack", "ordinary"),
+            ("one process", "TRL's own loss, one by one", "pack", "trl"),
+            ("one process", "TRL's defaults, one by one", "pack", "trl-default"),
+            ("its last point alone", "ordinary trainer", "one", "one-ordinary"),
+            ("cold", "a command each", "cold-pack", "cold"),
+        )
     ]
-    report(
-        rows,
-        {
-            "steps": steps,
-            "rounds": rounds,
-            "points": len(points),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-        },
-    )
+    shape = {"steps": steps, "points": len(points), "cores": os.cpu_count(), "threads": torch.get_num_threads()}
+    report(rows, shape)
     return 0 if apart < CLOSE else 1
 
 
@@ -158,35 +157,6 @@ def measured(ways: dict[str, Callable[[Path], None]], rounds: int) -> dict[str, 
                 seconds[name].append(time.perf_counter() - started)
             sys.stderr.write(f"round {number + 1}: {name} {seconds[name][-1]:.1f} s\n")
     return seconds
-
-
-def row(how: str, against: str, ours: list[float], theirs: list[float], apart: float) -> dict:
-    """One comparison of medians."""
-    ours_s, theirs_s = statistics.median(ours), statistics.median(theirs)
-    return {
-        "work": f"{WORK}, {how}",
-        "against": against,
-        "ratio": theirs_s / ours_s,
-        "equal": apart < CLOSE,
-        "apart": apart,
-        "ours_s": ours_s,
-        "theirs_s": theirs_s,
-        "versions": {name: version(name) for name in ("torch", "transformers", "peft", "trl")},
-    }
-
-
-def report(rows: list[dict], conditions: dict) -> None:
-    """Print the table, and write bench/packed.json."""
-    out = ROOT / "bench" / "packed.json"
-    out.parent.mkdir(exist_ok=True)
-    out.write_text(json.dumps({"conditions": conditions, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-    lines = ["| work | against | ours, s | theirs, s | ratio | equal work |", "|---|---|---|---|---|---|"]
-    lines += [
-        f"| {each['work']} | {each['against']} | {each['ours_s']:.1f} | {each['theirs_s']:.1f} | {each['ratio']:.2f} "
-        f"| {'yes' if each['equal'] else 'NO'} ({each['apart']:.1e}) |"
-        for each in rows
-    ]
-    sys.stdout.write("\n".join([*lines, f"conditions: {conditions}", f"written: {out}"]) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,14 +9,15 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
-__all__ = ["Ran", "expand", "load_yaml", "run_steps"]
+__all__ = ["Command", "Ran", "commands", "expand", "load_yaml", "run_steps"]
 
 _EXPRESSION = re.compile(r"\$\{\{\s*([\w.-]+)\s*\}\}")
 _CONDITION = re.compile(r"always\(\)|([\w.-]+) != ''")
+_NAMES = {"add-mask", "debug", "endgroup", "error", "group", "notice", "save-state", "set-output", "warning"}
 
 
 @dataclass
@@ -29,6 +30,39 @@ class Ran:
     names: list[str] = field(default_factory=list)
     summary: str = ""
     outputs: dict[str, str] = field(default_factory=dict)
+
+
+class Command(NamedTuple):
+    """A line of a log that a runner takes for a command."""
+
+    name: str
+    properties: dict[str, str]
+    message: str
+
+
+def commands(log: str) -> list[Command]:
+    """What a runner carries out of a log: `::name k=v,k=v::text` behind blanks, and `##[name k=v;]text` anywhere.
+
+    Between `::stop-commands::TOKEN` and `::TOKEN::` it listens to nothing else.
+    """
+    found, token = list[Command](), ""
+    for line in re.split(r"\r\n|\r|\n", log):
+        if token:
+            token = "" if line.strip() == f"::{token}::" else token
+            continue
+        match = re.match(r"\s*::([\w-]+) ?(.*?)::(.*)", line) or re.search(r"##\[([\w-]+) ?(.*?)\](.*)", line)
+        if match and match[1] == "stop-commands":
+            token = match[3]
+        elif match and match[1] in _NAMES:
+            pairs = (pair.partition("=") for pair in re.split("[,;]", match[2]) if pair)
+            found.append(Command(match[1], {name: _unescaped(text) for name, _, text in pairs}, _unescaped(match[3])))
+    return found
+
+
+def _unescaped(text: str) -> str:
+    for code, sign in (("%3A", ":"), ("%2C", ","), ("%0D", "\r"), ("%0A", "\n"), ("%25", "%")):
+        text = text.replace(code, sign)
+    return text
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -73,11 +107,12 @@ def run_steps(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)],
             cwd=home,
             env={**os.environ, **files, **variables, **own},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
-        ran.said += done.stdout + done.stderr
+        ran.said += done.stdout
         ran.code = ran.code or done.returncode
         told = dict(line.split("=", 1) for line in output.read_text().splitlines())
         known |= {f"steps.{step.get('id')}.outputs.{key}": text for key, text in told.items()}

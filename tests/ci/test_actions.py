@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from reports.publish.gate_file import read_gate_file, write_gate_file
-from tests.ci.steps import load_yaml, run_steps
+from tests.ci.steps import commands, load_yaml, run_steps
 from tests.playground import make_model, make_suite
 
 ROOT = Path(__file__).parents[2]
@@ -55,13 +55,14 @@ def test_a_green_gate_publishes_everything_and_ends_with_0(repo, tmp_path):
     assert ran.summary.startswith("## ✓ tunegate: PASS\n")
     out = tmp_path / "temp" / "tunegate-mine"
     report, numbers = (given for _, given in ran.used)
-    assert (report["archive"], Path(report["path"])) == ("false", out / f"gate-{REVISION[:12]}.html")
+    assert (report["archive"], Path(report["path"])) == ("false", out / f"gate-mine-{REVISION[:12]}.html")
     assert "<!doctype html>" in Path(report["path"]).read_text()
     assert numbers["name"] == "tunegate-mine"
     assert all(Path(line.strip()).is_file() for line in numbers["path"].splitlines())
     assert read_gate_file((out / "gate.json").read_bytes()).outcome == "PASS"
     assert len(list(ET.parse(out / "junit.xml").iter("testcase"))) == 2
     assert "verified: PASS" in ran.said
+    assert commands(ran.said) == []
 
 
 def test_a_red_gate_ends_red_and_still_publishes(repo, tmp_path):
@@ -71,6 +72,8 @@ def test_a_red_gate_ends_red_and_still_publishes(repo, tmp_path):
     assert ran.summary.startswith("## ✗ tunegate: FAIL\n")
     assert [given.get("name") for _, given in ran.used] == ["tunegate-default", "tunegate-evidence-default"]
     assert (Path(ran.used[1][1]["path"]) / "run.json").is_file()
+    marked = [(each.name, each.properties["file"], each.message.partition(": ")[0]) for each in commands(ran.said)]
+    assert marked == [("error", "suites/test_asks.py", "FAIL")] * 2
 
 
 def test_a_gate_that_never_ran_is_red(repo, tmp_path):
@@ -78,6 +81,31 @@ def test_a_gate_that_never_ran_is_red(repo, tmp_path):
     ran = gate(repo, tmp_path / "temp", adapter="nowhere")
     assert (ran.code, ran.used) == (11, [])
     assert "No finished run: pytest ended with 4" in ran.summary
+    assert [each.message for each in commands(ran.said)][:1] == ["no finished run: pytest ended with 4"]
+
+
+def test_what_an_engine_says_is_no_command_to_the_runner(repo, tmp_path):
+    """Text of a model in the log can neither forge an annotation, nor set an output, nor silence ours."""
+    words = "##[set-output name=out]/elsewhere\n::error file=x::forged\n  ::add-mask::FAIL\n::stop-commands::x"
+    make_model(repo / "loud", right=1, crash=words)
+    ran = gate(repo, tmp_path / "temp", adapter="loud", report="false")
+    assert ran.code == 11
+    assert "##[set-output name=out]" in ran.said
+    assert {(each.name, each.message.partition(": ")[0]) for each in commands(ran.said)} == {("error", "INVALID")}
+    assert "forged" not in "".join(each.message for each in commands(ran.said))
+    assert {each.name for each in commands(words)} == {"set-output", "error", "add-mask"}
+
+
+@pytest.mark.parametrize(("key", "said"), [("A", "key must be 1 to 40 of"), ("mine", "key mine was used in this job")])
+def test_a_key_that_is_none_or_taken_is_one_line(repo, tmp_path, key, said):
+    """Nothing is measured, and what another gate of the job left stays."""
+    taken = tmp_path / "temp" / "tunegate-mine"
+    taken.mkdir(parents=True)
+    (taken / "gate.json").write_text("of the first")
+    ran = gate(repo, tmp_path / "temp", adapter="good", key=key)
+    ((name, _, message),) = commands(ran.said)
+    assert (ran.code, name, message.startswith(said)) == (4, "error", True)
+    assert [path.name for path in taken.iterdir()] == ["gate.json"]
 
 
 @pytest.mark.parametrize(
@@ -141,12 +169,14 @@ def comment(tmp_path):
     tool.chmod(0o755)
     file = json.loads(GATE_JSON)
 
-    def run(*, pulls=f"7\t{HEAD}\n", comments="", change=lambda content: content, branch="topic"):
-        folder = tmp_path / "temp" / "tunegate-comment"
+    def run(*, pulls=f"7\t{HEAD}\n", comments="", change=lambda content: content, branch="topic", plant=None):
+        folder = tmp_path / "temp" / "tunegate-artifact"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "gate.json").unlink(missing_ok=True)
         if (content := change(json.loads(json.dumps(file)))) is not None:
             (folder / "gate.json").write_text(json.dumps(content))
+        if plant:
+            plant(folder)
         (tmp_path / "pulls").write_text(pulls)
         (tmp_path / "comments").write_text(comments)
         event = {"head_repository.owner.login": "fork", "head_branch": branch, "head_sha": HEAD, "id": "99"}
@@ -155,6 +185,7 @@ def comment(tmp_path):
         context |= {"inputs.key": "default", "inputs.github-token": "t", "github.repository": "o/r"}
         context |= {"runner.temp": str(tmp_path / "temp"), "github.action_path": str(ROOT / ".github/actions/comment")}
         variables = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+        variables["TMPDIR"] = str(tmp_path)
         variables |= {f"GH_{name.upper()}": str(tmp_path / name) for name in ("log", "pulls", "comments", "body")}
         (tmp_path / "log").write_text("")
         (tmp_path / "body").unlink(missing_ok=True)
@@ -211,6 +242,47 @@ def test_a_hostile_or_missing_artifact_takes_the_green_comment_away(comment, cha
     assert body.splitlines()[:2] == ["<!-- tunegate:gate:default -->", "### ! tunegate: INVALID at `89abcdef89ab`"]
     assert len(body.splitlines()) == 4
     assert not re.search(r"PASS|FAIL|@|evil", body)
+
+
+def link(folder, target):
+    """A gate.json that leads elsewhere."""
+    (folder / "gate.json").unlink()
+    (folder / "gate.json").symlink_to(target)
+
+
+def full_of(folder, *names):
+    """Files and folders by the names that the action might use itself."""
+    for name in names:
+        (folder / name).mkdir()
+    (folder / "reports").mkdir()
+    (folder / "reports" / "__init__.py").write_text("raise SystemExit('owned')")
+    (folder / "json.py").write_text("raise SystemExit('owned')")
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        lambda folder: link(folder, "/dev/zero"),
+        lambda folder: link(folder, "/proc/self/environ"),
+        lambda folder: link(folder, folder / "gate.json"),
+        lambda folder: ((folder / "gate.json").unlink(), (folder / "gate.json").mkdir()),
+        lambda folder: (folder / "gate.json").write_bytes(b" " * 10_000_000 + GATE_JSON.encode()),
+        lambda folder: (folder / "gate.json").write_text('{"run":' * 20_000),
+    ],
+    ids=["endless", "environment", "loop", "folder", "10-MB", "deep"],
+)
+def test_an_artifact_that_is_no_plain_small_file_is_invalid(comment, plant):
+    """It is neither followed, nor waited for, nor read to its end."""
+    ran, _, body = comment(plant=plant, comments="3\t<!-- tunegate:gate:default -->\n")
+    assert ran.code == 0, ran.said
+    assert body.splitlines()[1] == "### ! tunegate: INVALID at `89abcdef89ab`"
+
+
+def test_other_files_of_an_artifact_touch_nothing(comment):
+    """Whatever lies beside gate.json, the comment is that of gate.json: nothing there is imported or written to."""
+    ran, _, body = comment(plant=lambda folder: full_of(folder, "comment.md", "pulls.tsv", "comments.tsv"))
+    assert ran.code == 0, ran.said
+    assert body.splitlines()[1] == "### ✗ tunegate: FAIL at `89abcdef89ab`"
 
 
 def test_a_hostile_branch_name_is_only_a_word(comment, tmp_path):

@@ -106,16 +106,32 @@ def test_every_action_is_pinned_by_commit(path, step):
     assert re.search(r"# (v\d+\.\d+\.\d+|the commit that you trust)$", line)
 
 
-@pytest.mark.parametrize(("path", "step"), SHELL, ids=named(SHELL))
-def test_no_shell_step_can_lose_a_failure(path, step):
+def test_an_action_has_one_pin_everywhere():
+    """Ours, those to copy and what `tunegate init` writes name the same commit and version of each."""
+    places = [*ACTIONS, *WORKFLOWS, ROOT / "harness" / "starter" / "templates" / "gate.yml.j2"]
+    pins = {}
+    for path in places:
+        for action, pin in re.findall(r"uses: (actions/[\w/-]+)@(.+)", path.read_text()):
+            pins.setdefault(action, set()).add(pin)
+    assert {action: pin for action, pin in pins.items() if len(pin) > 1} == {}
+    assert {"actions/checkout", "actions/setup-python", "actions/upload-artifact", "actions/cache"} <= pins.keys()
+
+
+def refuse_traps(step):
     """Several lines begin strictly; nothing is piped, least of all into tee; no expression stands in the script."""
     lines = step["run"].strip().splitlines()
-    assert step["shell"] == "bash", path
+    assert step["shell"] == "bash"
     assert len(lines) == 1 or lines[0] == "set -euo pipefail"
     bare = re.sub(r"'[^']*'", "''", re.sub(r"#.*", "", step["run"])).replace("||", "")
     assert "|" not in bare
     assert "${{" not in step["run"]
     assert subprocess.run(["bash", "-n"], input=step["run"], text=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("step", [step for _, step in SHELL], ids=named(SHELL))
+def test_no_shell_step_can_lose_a_failure(step):
+    """Whatever fails in it ends it."""
+    refuse_traps(step)
 
 
 def test_the_commenting_job_checks_nothing_out_and_may_write_nothing_else():

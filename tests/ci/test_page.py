@@ -1,6 +1,7 @@
 """docs/ci.md: what it names is there, and its lists are those of the code."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,22 @@ def test_the_inputs_that_the_workflows_give_are_those_of_the_action():
         steps = next(iter(load_yaml(ROOT / "docs" / "ci" / name)["jobs"].values()))["steps"]
         (given,) = [set(step["with"]) for step in steps if "tunegate/.github/actions/gate@" in step.get("uses", "")]
         assert given <= known
+
+
+def test_what_a_newcomer_copies_is_pinned_to_the_commit_that_was_named(tmp_path):
+    """The page's own lines, run in an empty repository, leave workflows without `OWNER` or zeros."""
+    block = PAGE.partition("```console\n$ mkdir")[2].partition("```")[0]
+    lines = [line.removeprefix("$ ") for line in f"mkdir{block}".strip().splitlines()]
+    script = "\n".join(lines).replace("TUNEGATE/", f"{ROOT}/").replace("COMMIT", "0123456789" * 4).replace("YOU", "me")
+    subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, check=True)
+    copied = sorted((tmp_path / ".github" / "workflows").iterdir())
+    assert [path.name for path in copied] == ["comment.yml", "gate.yml"]
+    used = [
+        line.split("uses: ")[1] for path in copied for line in path.read_text().splitlines() if "me/tunegate" in line
+    ]
+    assert [each.partition("@")[2][:40] for each in used] == ["0123456789" * 4] * 2
+    assert not any("OWNER" in path.read_text() for path in copied)
+    assert (tmp_path / "requirements.txt").read_text().endswith(f"me/tunegate@{'0123456789' * 4}\n")
 
 
 def test_the_comment_waits_for_the_workflow_that_gates():

@@ -97,6 +97,7 @@ def test_points_of_another_plan_are_refused(gated):
     ("training", "said"),
     [
         ({"packed": {"k": 9, "shared_seconds": 90.0}, "seconds": 10.0}, "one of 9 in a pack"),
+        ({"packed": {"k": 1, "shared_seconds": 10.0}, "seconds": 10.0}, "a pack of one"),
         ({"packed": None, "seconds": 10.0}, "by itself"),
         ({"seconds": 10.0}, ""),
         ({}, ""),

@@ -231,7 +231,7 @@ def test_its_ci_file_runs_what_the_readme_says(fields):
     commands = "\n".join(step.get("run", "") for step in steps)
     for word in ("tunegate audit data/", "python -m trainers train.toml", "pytest suites/", "tunegate verify runs/ci"):
         assert word in commands
-    assert steps[-1]["if"] == "always()"
+    assert steps[-1]["if"] == "${{ always() }}"
     assert workflow["permissions"] == {"contents": "read"}
 
 

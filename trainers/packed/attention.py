@@ -1,9 +1,11 @@
-"""Attention over rows of unlike length that lie end to end, so that little is computed for padding.
+"""Attention over rows of unlike length that lie end to end, so that little is computed for padding, or twice.
 
-    (K, N) tokens, N those of B rows in turn  --spread-->  (K * heads, B, T)  --causal-->  --gathered-->  (K, N)
+    (K, N) tokens, N those of B rows in turn  --spread-->  (K * B, heads, T)  --causal-->  --gathered-->  (K, N)
 
 Rows are padded for attention alone, on the right, where causal attention sees nothing of the padding: it needs no mask.
-Every other part of a decoder looks at one token at a time, and its base's products are made for real tokens only.
+Every other part of a decoder looks at one token at a time, and its base's products are made for real tokens only. Where
+rows begin alike, with the same instructions say, a token is the same number for number as long as all before it is: it
+is there once, and attention reads it in every row.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +19,7 @@ from torch import Tensor, nn
 from harness.errors import ModelProblem
 from trainers.bases import Model
 
-__all__ = ["Rows", "attending_rows"]
+__all__ = ["Rows", "attending_rows", "numbered"]
 
 NAME = "tunegate_rows"
 
@@ -29,8 +31,10 @@ class Rows:
     Attributes:
         count, longest: B and T.
         spread: (B * T,), the token at each padded place; any token where it is padding.
-        real: (N,), the padded place of each token.
-        padding: the padded places that hold none.
+        real: (N,), the padded place of each token, the first where it has several.
+        unread: the other padded places: padding, and tokens that are there already; some may be named twice.
+        copies: (M,), the places of the latter.
+        copied: (M,), their tokens.
         positions: (1, N), each token's place in its row.
     """
 
@@ -38,20 +42,58 @@ class Rows:
     longest: int
     spread: Tensor
     real: Tensor
-    padding: Tensor
+    unread: Tensor
+    copies: Tensor
+    copied: Tensor
     positions: Tensor
 
     @classmethod
-    def of(cls, lengths: Sequence[int], device: torch.device) -> "Rows":
-        """The layout of rows of these lengths."""
-        longest = max(lengths)
-        filled = torch.arange(longest) < torch.tensor(lengths)[:, None]  # (B, T)
-        spread = torch.zeros(len(lengths) * longest, dtype=torch.long)
-        real = filled.flatten().nonzero().squeeze(1)
-        spread[real] = torch.arange(len(real))
-        padding = (~filled).flatten().nonzero().squeeze(1)
-        positions = torch.arange(longest).expand(len(lengths), -1)[filled][None]
-        return cls(len(lengths), longest, *(each.to(device) for each in (spread, real, padding, positions)))
+    def of(cls, tokens: Sequence[Sequence[int]], device: torch.device, *, multiple: int = 1) -> "Rows":
+        """The layout of rows.
+
+        Args:
+            tokens: for each row the numbers of its tokens among the N, from `numbered`; N is reached in order.
+            device: of the tensors.
+            multiple: T is made a multiple of it, so that few shapes occur.
+        """
+        longest = -(-max(map(len, tokens)) // multiple) * multiple
+        spread, first, copies, copied, positions = [0] * (len(tokens) * longest), {}, [], [], []
+        for row, numbers in enumerate(tokens):
+            for at, token in enumerate(numbers):
+                place = row * longest + at
+                spread[place] = token
+                if token in first:
+                    copies.append(place)
+                    copied.append(token)
+                else:
+                    first[token] = place
+                    positions.append(at)
+        unread = sorted(set(range(len(spread))).difference(first.values()))
+        if multiple > 1 and unread:
+            unread += unread[:1] * (len(spread) - len(unread))
+        lists = (spread, list(first.values()), unread, copies, copied, [positions])
+        return cls(len(tokens), longest, *(torch.tensor(each, dtype=torch.long, device=device) for each in lists))
+
+
+def numbered(rows: Sequence[Sequence[int]], *, share: bool) -> list[list[int]]:
+    """Number the tokens of rows of token ids, from 0 on, in their order.
+
+    Args:
+        rows: at least one.
+        share: give tokens that are alike, and alike in all before them, one number.
+    """
+    if not share:
+        starts = [sum(map(len, rows[:row])) for row in range(len(rows))]
+        return [list(range(start, start + len(row))) for start, row in zip(starts, rows, strict=True)]
+    known: dict[tuple[int, int], int] = {}  # by the number of the token before (-1: none) and the id
+    found = []
+    for row in rows:
+        numbers, before = [], -1
+        for token in row:
+            before = known.setdefault((before, token), len(known))
+            numbers.append(before)
+        found.append(numbers)
+    return found
 
 
 @contextmanager
@@ -85,51 +127,58 @@ def _attend(  # noqa: PLR0913  # the interface of transformers
         raise ModelProblem("this architecture attends in its own way; train with --no-pack")
     if sliding_window is not None and packed_rows.longest > sliding_window:
         raise ModelProblem(f"rows are longer than the base's window of {sliding_window} tokens; train with --no-pack")
-    adapters, heads, _, width = query.shape
-    shape = (adapters * heads, packed_rows.count, packed_rows.longest, width)
-    padded = packed_rows.padding.numel() > 0
-    parts = [_Spread.apply(part, packed_rows) if padded else part for part in (query, key, value)]
-    wide = [part if part.shape[1] == heads else _shared(part, heads) for part in parts]
+    adapters, _, _, width = query.shape
+    rows = (adapters * packed_rows.count, packed_rows.longest, -1, width)
+    padded = packed_rows.unread.numel() > 0
+
+    def by_row(part: Tensor) -> Tensor:
+        tokens = part.transpose(1, 2)  # (K, N, heads, D), as the layer before has left it in memory
+        spread = _Spread.apply(tokens, packed_rows) if padded else tokens
+        return spread.reshape(rows).transpose(1, 2)  # (K * B, heads, T, D)
+
     found = nn.functional.scaled_dot_product_attention(
-        *(part.reshape(shape) for part in wide), is_causal=True, scale=scaling
+        by_row(query),
+        by_row(key),
+        by_row(value),
+        is_causal=True,
+        scale=scaling,
+        enable_gqa=query.shape[1] != key.shape[1],
     )
-    found = found.reshape(adapters, heads, -1, width)
+    found = found.transpose(1, 2).reshape(adapters, packed_rows.count * packed_rows.longest, -1, width)
     gathered: Tensor = _Gather.apply(found, packed_rows) if padded else found
-    return gathered.transpose(1, 2).contiguous(), None
-
-
-def _shared(part: Tensor, heads: int) -> Tensor:
-    """Each head repeated for the queries that share it."""
-    adapters, few, tokens, width = part.shape
-    return part[:, :, None].expand(adapters, few, heads // few, tokens, width).reshape(adapters, heads, tokens, width)
+    return gathered, None
 
 
 class _Spread(torch.autograd.Function):  # type: ignore[misc]  # torch is read without its types
-    """(K, heads, N, D) -> (K, heads, B * T, D). No gradient comes from padding, which nobody attends to or reads."""
+    """(K, N, heads, D) -> (K, B * T, heads, D). No gradient comes from padding, which nobody attends to or reads."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, rows: Rows) -> Tensor:  # noqa: ANN401  # autograd's context
         """Put tokens in their padded places."""
         ctx.rows = rows
-        return x.index_select(2, rows.spread)
+        return x.index_select(1, rows.spread)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401  # autograd's context
-        """Take them out of there."""
-        return grad.index_select(2, ctx.rows.real), None
+        """Take them out of there, and add up those of a token that was put in several."""
+        rows: Rows = ctx.rows
+        back = grad.index_select(1, rows.real)
+        if rows.copies.numel():
+            back.index_add_(1, rows.copied, grad.index_select(1, rows.copies))
+        return back, None
 
 
 class _Gather(torch.autograd.Function):  # type: ignore[misc]  # torch is read without its types
-    """(K, heads, B * T, D) -> (K, heads, N, D), the other way round; the gradient of padding is 0."""
+    """(K, B * T, heads, D) -> (K, N, heads, D), the other way round; what nobody reads gets no gradient."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, rows: Rows) -> Tensor:  # noqa: ANN401  # autograd's context
         """Take tokens out of their padded places."""
         ctx.rows = rows
-        return x.index_select(2, rows.real)
+        return x.index_select(1, rows.real)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401  # autograd's context
         """Put them back."""
         rows: Rows = ctx.rows
-        return grad.index_select(2, rows.spread).index_fill_(2, rows.padding, 0), None
+        return grad.index_select(1, rows.spread).index_fill_(1, rows.unread, 0), None

@@ -4,10 +4,10 @@
     y = y + s (D(x) A') B'      D is dropout; A, B and s differ from adapter to adapter
 
 The backward pass is written out. It adds into the stack's gradients itself, keeps no input in a second precision, and
-asks for no gradient of the frozen weight. Quantised layers multiply by their own code, which is differentiated as ever.
+asks for no gradient of the frozen weight. A 4-bit weight is made whole once for all adapters, on the way and back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,6 +21,9 @@ from trainers.bases import Model
 from trainers.packed.stack import Member, Place, Stack
 
 __all__ = ["Moment", "attached"]
+
+ONE_INPUT = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
+"""Layers of one block that read the same numbers, in the families that are packed."""
 
 
 @dataclass(slots=True)
@@ -52,6 +55,10 @@ class _Slot:
     scale: Tensor
     anchor: Tensor
 
+    def of_all(self, x: Tensor) -> bool:
+        """Whether all adapters that `x` (K, ...) is of have this layer."""
+        return self.last - self.first == len(x)
+
 
 @contextmanager
 def attached(model: Model, stack: Stack, members: tuple[Member, ...]) -> Iterator[Moment]:
@@ -70,16 +77,19 @@ def attached(model: Model, stack: Stack, members: tuple[Member, ...]) -> Iterato
     """
     moment, replaced = Moment(len(members)), []
     anchor = torch.zeros((), device=stack.weights.device, requires_grad=True)
+    readers: dict[tuple[str, Sequence[str]], _Together] = {}
     try:
         for name, place in stack.places.items():
             parent_name, _, leaf = name.rpartition(".")
             parent = model.get_submodule(parent_name)
             layer = getattr(parent, leaf)
-            if not isinstance(layer, nn.Linear):
+            if (frozen := _frozen(layer)) is None:
                 raise ModelProblem(f"{name}: a {type(layer).__name__} cannot be packed; train with --no-pack")
             here = members[place.first : place.last]
-            slot = _slot(stack, place, here, anchor)
-            setattr(parent, leaf, _PackedLinear(layer, slot, moment, _Dropout(name, here)))
+            part = _Part(frozen, layer.bias, _slot(stack, place, here, anchor), _Dropout(name, here))
+            alike = next((names for names in ONE_INPUT if leaf in names), (leaf,))
+            together = readers.setdefault((parent_name, alike), _Together(moment))
+            setattr(parent, leaf, _PackedLinear(together, together.join(part)))
             replaced.append((parent, leaf, layer))
         yield moment
     finally:
@@ -115,69 +125,147 @@ class _Dropout:
         return factors
 
 
-class _PackedLinear(nn.Module):  # type: ignore[misc]  # torch is read without its types
-    """A linear layer and its adapters. `base` stays what it was."""
+Frozen = Callable[[], Tensor]
+"""Makes a layer's weight (out, in), in the arithmetic's precision."""
 
-    def __init__(self, base: nn.Linear, slot: _Slot, moment: Moment, dropout: _Dropout) -> None:
+
+def _frozen(layer: nn.Module) -> Frozen | None:
+    """How to come by the weight of a layer; None where it is not known what else the layer does."""
+    if type(layer) is nn.Linear:
+        return lambda: layer.weight
+    if type(layer).__name__ != "Linear4bit":
+        return None
+    from bitsandbytes.functional import dequantize_4bit
+
+    dtype = layer.compute_dtype
+    return lambda: dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One layer among those that read the same input."""
+
+    frozen: Frozen
+    bias: Tensor | None
+    slot: _Slot
+    dropout: _Dropout
+
+
+class _Together:
+    """Layers that read one input: all products are made when the first is asked for, and given out one by one."""
+
+    def __init__(self, moment: Moment) -> None:
+        self._moment = moment
+        self._parts: list[_Part] = []
+        self._read: Tensor | None = None
+        self._made: dict[int, Tensor] = {}
+
+    def join(self, part: _Part) -> int:
+        """Take in a layer; its number is what `ask` is given."""
+        self._parts.append(part)
+        return len(self._parts) - 1
+
+    def ask(self, number: int, x: Tensor) -> Tensor:
+        """(K, N, in) -> (K, N, out)."""
+        if x.ndim != 3 or x.shape[0] != self._moment.adapters:  # noqa: PLR2004  # adapters, tokens, features
+            raise ModelProblem(f"a layer gets {tuple(x.shape)}: this architecture mixes rows; train with --no-pack")
+        if x is not self._read or number not in self._made:
+            masks = [
+                part.dropout.mask(x[part.slot.first : part.slot.last], self._moment) if part.dropout.on else None
+                for part in self._parts
+            ]
+            made = _Products.apply(x, self._parts[0].slot.anchor, tuple(self._parts), *masks)
+            self._read, self._made = x, dict(enumerate(made))
+        y = self._made.pop(number)
+        if not self._made:
+            self._read = None
+        return y
+
+
+class _PackedLinear(nn.Module):  # type: ignore[misc]  # torch is read without its types
+    """A linear layer and its adapters, one of `together`."""
+
+    def __init__(self, together: _Together, number: int) -> None:
         super().__init__()
-        self.base, self._slot, self._moment, self._dropout = base, slot, moment, dropout
-        self._plain = type(base) is nn.Linear
+        self._together, self._number = together, number
 
     def forward(self, x: Tensor) -> Tensor:
         """(K, N, in) -> (K, N, out)."""
-        moment, slot = self._moment, self._slot
-        if x.ndim != 3 or x.shape[0] != moment.adapters:  # noqa: PLR2004  # adapters, tokens, features
-            raise ModelProblem(f"a layer gets {tuple(x.shape)}: this architecture mixes rows; train with --no-pack")
-        mask = self._dropout.mask(x[slot.first : slot.last], moment) if self._dropout.on else None
-        weight, bias = (self.base.weight, self.base.bias) if self._plain else (None, None)
-        made = None if self._plain else self.base(x)
-        y: Tensor = _Product.apply(x, made, weight, bias, slot, mask, slot.anchor)
-        return y
+        return self._together.ask(self._number, x)
 
 
-class _Product(torch.autograd.Function):  # type: ignore[misc]  # torch is read without its types
-    """The layer's arithmetic, see the module's docstring. `made` is the base's product where it is made elsewhere."""
+class _Products(torch.autograd.Function):  # type: ignore[misc]  # torch is read without its types
+    """The layers' arithmetic, see the module's docstring.
+
+    Where all adapters have a layer, their product comes first and the base's is added to it by the matrix product
+    itself, which hides the traffic that an addition of its own would cost.
+    """
 
     @staticmethod
-    def forward(  # noqa: PLR0913, PLR0917  # autograd wants every input by itself
+    def forward(
         ctx: Any,  # noqa: ANN401  # autograd's context
         x: Tensor,
-        made: Tensor | None,
-        weight: Tensor | None,
-        bias: Tensor | None,
-        slot: _Slot,
-        mask: Tensor | None,
         anchor: Tensor,  # noqa: ARG004  # its flag is what counts
-    ) -> Tensor:
-        """(K, N, in) -> (K, N, out)."""
-        y = made.clone() if weight is None and made is not None else nn.functional.linear(x, weight, bias)
-        own = x[slot.first : slot.last]  # (k, N, in)
-        own = own if mask is None else own * mask
-        down = torch.bmm(own, slot.a.mT).mul_(slot.scale)  # (k, N, rank)
-        y[slot.first : slot.last].baddbmm_(down, slot.b)
-        ctx.save_for_backward(x, weight, mask, down)
-        ctx.slot, ctx.base_elsewhere = slot, made is not None
-        return y
+        parts: tuple[_Part, ...],
+        *masks: Tensor | None,
+    ) -> tuple[Tensor, ...]:
+        """(K, N, in) -> (K, N, out) for each part."""
+        made, downs = [], []
+        for part, mask in zip(parts, masks, strict=True):
+            slot, weight = part.slot, part.frozen()
+            down = torch.bmm(_own(x, slot, mask), slot.a.mT).mul_(slot.scale)  # (k, N, rank)
+            if slot.of_all(x) and part.bias is None:
+                y = torch.bmm(down, slot.b)
+                y.flatten(0, 1).addmm_(x.flatten(0, 1), weight.T)
+            else:
+                y = nn.functional.linear(x, weight, part.bias)
+                y[slot.first : slot.last].baddbmm_(down, slot.b)
+            made.append(y)
+            downs.append(down)
+        ctx.save_for_backward(x, *downs, *masks)
+        ctx.parts = parts
+        return tuple(made)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401  # autograd's context
-        """Adds to the stack's gradients; returns those of x and of the base's product."""
-        x, weight, mask, down = ctx.saved_tensors
-        slot: _Slot = ctx.slot
-        rows = slice(slot.first, slot.last)
-        grad = grad.contiguous()
-        own = x[rows] if mask is None else x[rows] * mask
-        _add_product(slot.grad_b, down.mT, grad[rows])
-        back = torch.bmm(grad[rows], slot.b.mT).mul_(slot.scale)  # (k, N, rank)
-        _add_product(slot.grad_a, back.mT, own)
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401  # autograd's context
+        """Adds to the stack's gradients; returns that of x."""
+        parts: tuple[_Part, ...] = ctx.parts
+        x, *saved = ctx.saved_tensors
+        downs, masks = saved[: len(parts)], saved[len(parts) :]
         grad_x = None
-        if ctx.needs_input_grad[0]:
-            grad_x = torch.zeros_like(x) if weight is None else grad @ weight
-            if mask is None:
-                grad_x[rows].baddbmm_(back, slot.a)
-            else:
-                grad_x[rows].addcmul_(torch.bmm(back, slot.a), mask)
-        return grad_x, grad if ctx.base_elsewhere else None, None, None, None, None, None
+        for part, y_grad, down, mask in zip(parts, grads, downs, masks, strict=True):
+            slot, grad = part.slot, y_grad.contiguous()
+            here = grad[slot.first : slot.last]
+            _add_product(slot.grad_b, down.mT, here)
+            back = torch.bmm(here, slot.b.mT).mul_(slot.scale)  # (k, N, rank)
+            _add_product(slot.grad_a, back.mT, _own(x, slot, mask))
+            if ctx.needs_input_grad[0]:
+                grad_x = _input_grad(grad_x, grad, back, part, mask)
+        return grad_x, None, None, *(None for _ in masks)
+
+
+def _own(x: Tensor, slot: _Slot, mask: Tensor | None) -> Tensor:
+    """What the slot's adapters read, (k, N, in)."""
+    own = x[slot.first : slot.last]
+    return own if mask is None else own * mask
+
+
+def _input_grad(total: Tensor | None, grad: Tensor, back: Tensor, part: _Part, mask: Tensor | None) -> Tensor:
+    """`total` and what comes back through one layer, (K, N, in)."""
+    slot, weight = part.slot, part.frozen()
+    if total is None and mask is None and slot.of_all(grad):
+        total = torch.bmm(back, slot.a)
+        total.flatten(0, 1).addmm_(grad.flatten(0, 1), weight)
+        return total
+    if total is None:
+        total = grad @ weight
+    else:
+        total.flatten(0, 1).addmm_(grad.flatten(0, 1), weight)
+    if mask is None:
+        total[slot.first : slot.last].baddbmm_(back, slot.a)
+    else:
+        total[slot.first : slot.last].addcmul_(torch.bmm(back, slot.a), mask)
+    return total
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:

@@ -3,6 +3,9 @@
 The output layer is frozen, so its gradient with respect to what it reads is worked out while the logits are there.
 """
 
+import warnings
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -10,21 +13,22 @@ from torch import Tensor, nn
 
 from harness.errors import ModelProblem
 from trainers.bases import Model
+from trainers.packed.fused import compiled
 
 __all__ = ["answer_losses", "refuse_other_head"]
 
-LOGITS_AT_ONCE = {"cpu": 2**20, "cuda": 2**26}
+LOGITS_AT_ONCE = {"cpu": 2**20, "cuda": 2**27}
 """Numbers: on CPU what stays in its cache, on GPU what keeps it busy and is small beside the weights."""
 
 
-def answer_losses(read: Tensor, head: nn.Linear, labels: Tensor, *, learned: int) -> Tensor:
+def answer_losses(read: Tensor, head: nn.Linear, labels: Tensor, *, learned: Tensor) -> Tensor:
     """Sum of the negative log-likelihoods over `learned`, in nats.
 
     Args:
         read: (K, n, h), what the output layer reads at the n places where an answer's token is predicted.
         head: the frozen output layer.
-        labels: (n,), the tokens to predict, the same for all adapters.
-        learned: tokens that the sum is divided by: those of the whole step.
+        labels: (n,), the tokens to predict, the same for all adapters; negative ones count for nothing.
+        learned: the number of tokens that the sum is divided by: those of the whole step.
 
     Returns:
         (K,), differentiable with respect to `read`.
@@ -49,6 +53,35 @@ def refuse_other_head(model: Model, ids: Tensor) -> None:
         raise ModelProblem("this architecture does more than one product to make logits; train with --no-pack")
 
 
+def _judged(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Losses (K, c) in nats, and their slope with respect to the logits (K, c, V), for the tokens wanted (K, c, 1)."""
+    scores = torch.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=-1)
+    losses = -scores.gather(-1, wanted).squeeze(-1)
+    slope = scores.exp_().scatter_add_(-1, wanted, torch.full_like(wanted, -1, dtype=scores.dtype))
+    return losses, slope.to(logits.dtype)
+
+
+def _judged_in_one(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """The same without a step in place, so that a compiler makes one pass of it."""
+    scores = torch.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=-1)
+    losses = -scores.gather(-1, wanted).squeeze(-1)
+    right = torch.arange(logits.shape[-1], device=logits.device) == wanted
+    return losses, torch.where(right, scores.exp() - 1, scores.exp()).to(logits.dtype)
+
+
+@cache
+def _judged_at_once() -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """The fastest of these that a GPU's host can make."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the compiler about itself
+            made = compiled(_judged_in_one)
+            made(torch.zeros(1, 2, 3, device="cuda"), torch.zeros(1, 2, 1, dtype=torch.long, device="cuda"))
+    except Exception:  # noqa: BLE001  # whatever a compiler may lack; `fused` has said so
+        return _judged
+    return made
+
+
 class _AnswerLosses(torch.autograd.Function):  # type: ignore[misc]  # torch is read without its types
     """See `answer_losses`."""
 
@@ -59,22 +92,22 @@ class _AnswerLosses(torch.autograd.Function):  # type: ignore[misc]  # torch is 
         weight: Tensor,
         bias: Tensor | None,
         labels: Tensor,
-        learned: int,
+        learned: Tensor,
     ) -> Tensor:
         """(K, n, h) -> (K,)."""
         adapters, wide = read.shape[0], torch.promote_types(read.dtype, torch.float32)
         losses = torch.zeros(adapters, dtype=wide, device=read.device)
         grad = torch.empty_like(read)
+        counted, labels = (labels >= 0).to(wide), labels.clamp(min=0)
         size = max(1, LOGITS_AT_ONCE[read.device.type] // (adapters * weight.shape[0]))
         for start in range(0, len(labels), size):
             part = slice(start, start + size)
             wanted = labels[part].expand(adapters, -1)[..., None]  # (K, c, 1)
-            logits = nn.functional.linear(read[:, part], weight, bias).to(wide)  # (K, c, V)
-            scores = torch.log_softmax(logits, dim=-1)
-            losses -= scores.gather(-1, wanted).sum(dim=(1, 2))
-            slope = scores.exp_().scatter_add_(-1, wanted, torch.full_like(wanted, -1, dtype=wide))
-            grad[:, part] = slope.to(read.dtype) @ weight
-        ctx.save_for_backward(grad.div_(learned))
+            logits = nn.functional.linear(read[:, part], weight, bias)  # (K, c, V)
+            each, slope = (_judged if read.device.type == "cpu" else _judged_at_once())(logits, wanted)
+            losses += each @ counted[part]
+            grad[:, part] = slope @ weight
+        ctx.save_for_backward(grad.mul_((counted / learned).to(grad.dtype)[:, None]))
         return losses / learned
 
     @staticmethod

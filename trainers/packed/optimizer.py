@@ -10,7 +10,7 @@ from transformers import get_scheduler
 from trainers.packed.stack import Member, Stack
 from trainers.sections import Optim
 
-__all__ = ["Updates", "rates"]
+__all__ = ["MOMENTS", "Updates", "rates"]
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """What torch calls AdamW's running means of the gradient and of its square."""
@@ -45,7 +45,7 @@ class Updates:
         self._stack = stack
         self.rates = [rates(member.optim, steps) for member in members]
         self.faults: dict[int, str] = {}
-        self._rows = [torch.nn.Parameter(row) for row in stack.weights]  # shares the stack's memory
+        self._rows = [torch.nn.Parameter(row) for row in stack.own(stack.weights)]  # shares the stack's memory
         most = [member.optim.max_grad_norm for member in members]
         self._most = torch.tensor(most, dtype=stack.weights.dtype, device=stack.weights.device)
         groups = [
@@ -64,10 +64,11 @@ class Updates:
         Returns:
             Losses and L2 norms of the gradients before they were cut, as numbers.
         """
-        gradients = self._stack.gradients
-        norms = gradients.norm(dim=1)
+        gradients = self._stack.own(self._stack.gradients)
+        norms = torch.stack([row.norm() for row in gradients])
         seen = torch.stack([losses.to(norms.dtype), norms]).tolist()  # the one wait for the device in a step
-        gradients.mul_((self._most / (norms + NORM_FLOOR)).clamp(max=1)[:, None])
+        for row, share in zip(gradients, (self._most / (norms + NORM_FLOOR)).clamp(max=1), strict=True):
+            row.mul_(share)
         for row, (loss, norm) in enumerate(zip(*seen, strict=True)):
             if row not in self.faults and not (math.isfinite(loss) and math.isfinite(norm)):
                 self._end(row, f"step {number + 1}: loss {loss} and gradient norm {norm} are not both finite")
@@ -75,21 +76,27 @@ class Updates:
             group["lr"] = self.rates[row][number]
             self._rows[row].grad = None if row in self.faults else gradients[row]
         self._optimizer.step()
-        gradients.zero_()
+        for own in gradients:
+            own.zero_()
         self._stack.refresh()
         return seen[0], seen[1]
 
     def state(self) -> dict[str, Tensor]:
-        """AdamW's moments (K, columns) and the updates that each row has had (K,)."""
-        found = [(self._optimizer.state.get(row, {}), torch.zeros_like(row)) for row in self._rows]
-        moments = {key: torch.stack([own.get(key, empty) for own, empty in found]).detach() for key in MOMENTS}
-        return moments | {"steps": torch.tensor([float(own.get("step", 0)) for own, _ in found])}
+        """AdamW's moments, of the shape of the stack's weights, and the updates that each row has had (K,)."""
+        moments = {key: torch.zeros_like(self._stack.weights) for key in MOMENTS}
+        for key, whole in moments.items():
+            for row, place in zip(self._rows, self._stack.own(whole), strict=True):
+                if key in (own := self._optimizer.state.get(row, {})):
+                    place.copy_(own[key])
+        had = [float(self._optimizer.state.get(row, {}).get("step", 0)) for row in self._rows]
+        return moments | {"steps": torch.tensor(had)}
 
     def restore(self, state: Mapping[str, Tensor], faults: Mapping[int, str]) -> None:
         """Go on from what `state` gave; the stack's weights are restored by whoever has them."""
         self.faults = dict(faults)
+        moments = {key: self._stack.own(state[key]) for key in MOMENTS}
         for place, row in enumerate(self._rows):
-            own = {key: state[key][place].to(row.device).clone() for key in MOMENTS}
+            own = {key: each[place].to(row.device).clone() for key, each in moments.items()}
             self._optimizer.state[row] = own | {"step": state["steps"][place].to(row.device).clone()}
 
     def _end(self, row: int, fault: str) -> None:

@@ -14,7 +14,10 @@ from harness.fingerprint import digest
 from trainers.config import TrainConfig
 from trainers.planning.shapes import read_shape
 
-__all__ = ["Packs", "group", "hindrance"]
+__all__ = ["LONELY", "Packs", "group", "hindrance"]
+
+LONELY = "no other point has its rows, order and batch"
+"""Why a point that could be packed is trained by itself."""
 
 OWN: Mapping[str, Any] = {"lora": True, "optim": True, "checkpoints": {"seconds"}}
 """What may differ within a pack."""
@@ -42,7 +45,7 @@ def group(configs: Mapping[str, TrainConfig], base: Path) -> tuple[Packs, dict[s
             alike.setdefault(digest(config.model_dump(mode="json", exclude=dict(OWN))), []).append(name)
     for names in alike.values():
         if len(names) == 1:
-            reasons[names[0]] = "no other point has its rows, order and batch"
+            reasons[names[0]] = LONELY
     return tuple(tuple(names) for names in alike.values() if len(names) > 1), reasons
 
 

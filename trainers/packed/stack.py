@@ -1,9 +1,9 @@
 """K adapters in one buffer: row k is adapter k, and a layer's factors lie in the same columns for all of them.
 
-    row k:  A of layer 1 (rank x in) | B of layer 1, transposed (rank x out) | A of layer 2 | ...
+    row k:  first row of A and of B transposed of layer 1, of layer 2, ... | second rows of all layers | ...
 
-Ranks are padded to the largest that a layer has. Padding is inert: where A and B both are 0, their product and both of
-their gradients are 0, and so is every update of AdamW. A layer that an adapter leaves alone is padding as a whole.
+Ranks are padded to the largest one, and the padding is each row's end, which no update has to visit. It is inert: where
+A and B both are 0, their product and both of their gradients are 0. A layer that an adapter leaves alone is 0 as well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class Place:
 
     Attributes:
         first, last: the rows [first, last) that may adapt the layer.
-        start: the first column.
+        start: the first of its columns, counted within those of one rank.
         rank: the largest of those rows.
         inner, outer: features in and out.
     """
@@ -59,23 +59,23 @@ class Place:
     @property
     def end(self) -> int:
         """The column after the last."""
-        return self.start + self.rank * (self.inner + self.outer)
+        return self.start + self.inner + self.outer
 
     def of(self, buffer: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The views A (k, rank, in) and B transposed (k, rank, out) of a buffer (K, columns)."""
-        middle, rows = self.start + self.rank * self.inner, slice(self.first, self.last)
-        shape = (self.last - self.first, self.rank, -1)
-        return buffer[rows, self.start : middle].view(shape), buffer[rows, middle : self.end].view(shape)
+        """The views A (k, rank, in) and B transposed (k, rank, out) of a buffer (K, ranks, columns of one rank)."""
+        here = buffer[self.first : self.last, : self.rank, self.start : self.end]
+        return here[..., : self.inner], here[..., self.inner :]
 
 
 class Stack:
     """The adapters' numbers, and where each layer's are.
 
     Attributes:
-        weights: (K, columns), in float32, or float64 where the base is.
+        weights: (K, ranks, columns of one rank), in float32, or float64 where the base is.
         gradients: the same shape.
         shadow: `weights` in the arithmetic's precision; the same tensor when that is no lower.
         places: by the layer's name in the base.
+        ranks: of each adapter, K of them.
     """
 
     def __init__(self, starts: Sequence[Mapping[str, Factors]], *, arithmetic: torch.dtype) -> None:
@@ -86,35 +86,46 @@ class Stack:
             arithmetic: precision of the base's products.
         """
         self.places = _places(starts)
+        self.ranks = [max((len(factors.a) for factors in start.values()), default=0) for start in starts]
         some = next(factors.a for start in starts for factors in start.values())
         master = torch.float64 if arithmetic == torch.float64 else torch.float32
-        columns = max(place.end for place in self.places.values())
-        self.weights = torch.zeros(len(starts), columns, dtype=master, device=some.device)
+        shape = len(starts), max(self.ranks), max(place.end for place in self.places.values())
+        self.weights = torch.zeros(shape, dtype=master, device=some.device)
         self.gradients = torch.zeros_like(self.weights)
         self.shadow = self.weights if arithmetic == master else self.weights.to(arithmetic)
-        self._ranks = [{name: len(factors.a) for name, factors in start.items()} for start in starts]
+        self._layers = [list(start) for start in starts]
         for row, start in enumerate(starts):
-            for name, factors in start.items():
-                rank, (a, b) = len(factors.a), self._row(name, row)
-                a[:rank], b[:rank] = factors.a, factors.b.T
+            self.put(row, start, self.weights)
         self.refresh()
+
+    def own(self, buffer: torch.Tensor) -> list[torch.Tensor]:
+        """The views of each adapter's own numbers, (rank * columns of one rank,), without what pads its rank."""
+        return [buffer[row, :rank].view(-1) for row, rank in enumerate(self.ranks)]
 
     def refresh(self) -> None:
         """Bring `shadow` up to the weights."""
         if self.shadow is not self.weights:
-            self.shadow.copy_(self.weights)
+            for low, exact in zip(self.own(self.shadow), self.own(self.weights), strict=True):
+                low.copy_(exact)
 
-    def adapter(self, row: int) -> dict[str, Factors]:
-        """Copies of one adapter's factors by layer, without padding."""
+    def adapter(self, row: int, buffer: torch.Tensor | None = None) -> dict[str, Factors]:
+        """Copies of one adapter's factors by layer, without padding; of `buffer` where it is given."""
         found = {}
-        for name, rank in self._ranks[row].items():
-            a, b = self._row(name, row)
-            found[name] = Factors(a[:rank].clone(), b[:rank].T.contiguous())
+        for name in self._layers[row]:
+            parts = self._row(name, row, self.weights if buffer is None else buffer)
+            a, b = (part[: self.ranks[row]] for part in parts)
+            found[name] = Factors(a.clone(memory_format=torch.contiguous_format), b.T.contiguous())
         return found
 
-    def _row(self, name: str, row: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def put(self, row: int, factors: Mapping[str, Factors], buffer: torch.Tensor) -> None:
+        """Write what `adapter` gave of any stack into one row of `buffer`, of the shape of `weights`."""
+        for name, (inner, outer) in factors.items():
+            a, b = self._row(name, row, buffer)
+            a[: len(inner)], b[: len(inner)] = inner, outer.T
+
+    def _row(self, name: str, row: int, buffer: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         place = self.places[name]
-        a, b = place.of(self.weights)
+        a, b = place.of(buffer)
         return a[row - place.first], b[row - place.first]
 
 

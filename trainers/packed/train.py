@@ -25,7 +25,9 @@ from trainers.devices import one_gpu, visible_gpus
 from trainers.fit import Fitted, refuse_idle, snapshot
 from trainers.material import Material, gather, job_of, show, system_text
 from trainers.packed.fit import Alone, Packed, PackTask, fit_pack
+from trainers.packed.halfway import Halfway, Stretch, read_halfway, write_halfway
 from trainers.packed.memory import free_bytes, pack_sizes
+from trainers.packed.span import ALL, WHOLE, Span, part_of
 from trainers.packed.stack import Member
 from trainers.product import alone, failure_of, fill, finished_job, is_made
 from trainers.record import Company, pins_of, write_summary
@@ -45,16 +47,36 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class _Point:
-    """A training, and the digest of all that decides it."""
+    """A training, or a part of one, made into `out`; `whole` is the folder of the whole one, and `job` its digest."""
 
     config: TrainConfig
-    out: Path
+    whole: Path
     job: str
+    span: Span
+
+    @property
+    def out(self) -> Path:
+        """The folder of the product."""
+        return part_of(self.whole, self.span.until)
+
+    @property
+    def made(self) -> str:
+        """Digest of all that decides the product."""
+        return self.job if self.span.until == WHOLE else digest([self.job, str(self.span.until)])
+
+    @property
+    def failed(self) -> Path:
+        """Where the reason of a failure is written: what fails on the way fails as a whole."""
+        return failure_of(self.whole)
 
     @property
     def settled(self) -> bool:
         """Whether it is trained, or known to fail."""
-        return failure_of(self.out).exists() or is_made(self.out, self.job)
+        return self.failed.exists() or is_made(self.out, self.made)
+
+    def begun(self, device: str) -> Halfway:
+        """Where it stands at the beginning of the span."""
+        return read_halfway(part_of(self.whole, self.span.after), device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +88,16 @@ class _Room:
     watcher: Watcher
 
 
-def train_pack(wanted: Sequence[Wanted], watcher: Watcher) -> dict[Path, str]:
+def train_pack(wanted: Sequence[Wanted], watcher: Watcher, span: Span = ALL) -> dict[Path, str]:
     """Train all that is not trained yet, or go on with an interrupted pack.
 
     Args:
         wanted: at least one; all agree but for `lora`, `optim` and how often they write checkpoints.
         watcher: told of the pack as of one training.
+        span: a part of the steps, where it is not all of them; it ends in the folders of that part.
 
     Returns:
-        For each folder why there is no adapter; empty where there is one.
+        For each folder of the span's end why there is no adapter; empty where there is one.
 
     Raises:
         HarnessError: rows, base, template or target modules are unfit; or a folder holds something else.
@@ -82,7 +105,7 @@ def train_pack(wanted: Sequence[Wanted], watcher: Watcher) -> dict[Path, str]:
     first = wanted[0].config
     base = locate(first.model, first.revision)
     system = system_text(first)
-    points = [_Point(each.config, each.out, job_of(each.config, base, system)) for each in wanted]
+    points = [_Point(each.config, each.out, job_of(each.config, base, system), span) for each in wanted]
     for folder in {point.out.parent for point in points}:
         folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
@@ -94,12 +117,12 @@ def train_pack(wanted: Sequence[Wanted], watcher: Watcher) -> dict[Path, str]:
             material = gather(first, base, system)
             show(material, watcher.say, watcher.example)
             _train(points, _Room(material, _device(watcher), watcher))
-    return {point.out: _failure(point.out) for point in points}
+    return {point.out: _failure(point) for point in points}
 
 
-def _failure(out: Path) -> str:
-    note = failure_of(out)
-    return note.read_text(encoding="utf-8").strip() if note.exists() and finished_job(out) is None else ""
+def _failure(point: _Point) -> str:
+    there = point.failed.exists() and finished_job(point.out) is None
+    return point.failed.read_text(encoding="utf-8").strip() if there else ""
 
 
 def _device(watcher: Watcher) -> str:
@@ -144,34 +167,62 @@ def _train_together(model: Model, group: Sequence[_Point], room: _Room) -> None:
     whole = _checkpoints(group)
     members = group if whole.exists() else [point for point in group if not point.settled]
     folder = _checkpoints(members)
-    named = [Member(point.out.name, point.config.lora, point.config.optim, point.config.seed) for point in members]
+    named = [Member(point.whole.name, point.config.lora, point.config.optim, point.config.seed) for point in members]
     for point in members:
         for note in notes(point.config.lora):
-            room.watcher.say(f"{point.out.name}: {note}")
-    task = PackTask(members[0].config, tuple(named), room.material.rows, folder, _digest(members))
+            room.watcher.say(f"{point.whole.name}: {note}")
+    span = members[0].span
+    begun = tuple(point.begun(room.device) for point in members) if span.after else ()
+    task = PackTask(members[0].config, tuple(named), room.material.rows, folder, _digest(members), span.until, begun)
     room.watcher.say(f"{len(members)} adapters in one pass")
     packed = fit_pack(model, task, on_step=room.watcher.step, say=room.watcher.say)
-    for point, adapter in zip(members, packed.adapters, strict=True):
+    for point, adapter, start in zip(members, packed.adapters, begun or [None] * len(members), strict=True):
         if not point.settled:
-            _settle(model, point, adapter, packed, room)
+            _settle(model, point, adapter, _Cost.of(packed, start), room)
     shutil.rmtree(folder, ignore_errors=True)
     room.watcher.say(f"trained {len(members)} adapters in {packed.seconds:.1f} s")
 
 
-def _settle(model: Model, point: _Point, adapter: Alone, packed: Packed, room: _Room) -> None:
+@dataclass(frozen=True, slots=True)
+class _Cost:
+    """What a training took so far: its stretches, and where its process went on."""
+
+    stretches: tuple[Stretch, ...]
+    resumed_at: int
+
+    @classmethod
+    def of(cls, packed: Packed, start: Halfway | None) -> "_Cost":
+        """Of a pack, and of all that led to where it began."""
+        last = max(len(each.curve) for each in packed.adapters)
+        stretch = Stretch(last, len(packed.adapters), packed.seconds)
+        return cls((*(start.stretches if start else ()), stretch), packed.resumed_at)
+
+    @property
+    def company(self) -> Company:
+        """As the product tells it: the largest company, and what all of it took together."""
+        return Company(max(each.k for each in self.stretches), sum(each.shared_seconds for each in self.stretches))
+
+    @property
+    def seconds(self) -> float:
+        """The adapter's own share."""
+        return sum(each.shared_seconds / each.k for each in self.stretches)
+
+
+def _settle(model: Model, point: _Point, adapter: Alone, cost: _Cost, room: _Room) -> None:
     """Write the product, or why there is none."""
-    company = Company(len(packed.adapters), packed.seconds)
 
     def work(folder: Path) -> None:
         fitted = _saved(model, point.config, adapter, folder)
-        share = replace(fitted, seconds=packed.seconds / company.k, resumed_at=packed.resumed_at)
+        share = replace(fitted, seconds=cost.seconds, resumed_at=cost.resumed_at)
         write_pins(folder, pins_of(room.material, point.config, room.device))
-        write_summary(folder, room.material, share, point.config, company)
+        write_summary(folder, room.material, share, point.config, cost.company)
+        if adapter.halfway:
+            write_halfway(folder, replace(adapter.halfway, stretches=cost.stretches))
 
     try:
-        fill(point.out, point.job, work)
+        fill(point.out, point.made, work)
     except ModelProblem as error:
-        failure_of(point.out).write_text(f"{error}\n", encoding="utf-8")
+        point.failed.write_text(f"{error}\n", encoding="utf-8")
 
 
 def _saved(model: Model, config: TrainConfig, adapter: Alone, folder: Path) -> Fitted:
@@ -204,8 +255,9 @@ def _saved(model: Model, config: TrainConfig, adapter: Alone, folder: Path) -> F
 
 
 def _digest(group: Sequence[_Point]) -> str:
-    return digest([point.job for point in group])
+    span, jobs = group[0].span, [point.job for point in group]
+    return digest(jobs if span.whole else [str(span.after), str(span.until), *jobs])
 
 
 def _checkpoints(group: Sequence[_Point]) -> Path:
-    return group[0].out.with_name(f".pack.{_digest(group)[:12]}.checkpoints")
+    return group[0].whole.with_name(f".pack.{_digest(group)[:12]}.checkpoints")

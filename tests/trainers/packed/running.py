@@ -9,6 +9,7 @@ from trainers.bases import load_base, stop_ids
 from trainers.encode import encode
 from trainers.fit import Task, fit
 from trainers.packed.fit import Packed, PackTask, fit_pack
+from trainers.packed.span import WHOLE
 from trainers.packed.stack import Factors, Member
 from trainers.rows import read_rows
 from trainers.sections import Lora, Optim, Quantization
@@ -34,11 +35,22 @@ def rows_of(config):
     return encode(read_rows(config.data, system=config.system), tokenizer, stop_ids=stops, max_length=256)
 
 
-def pack(config, folder, *members, dtype="float64", quantization="none", on_step=lambda *_: None, say=lambda _: None):
-    """Train members together."""
+def pack(  # noqa: PLR0913  # what a test may vary
+    config,
+    folder,
+    *members,
+    dtype="float64",
+    quantization="none",
+    device="cpu",
+    on_step=lambda *_: None,
+    say=lambda _: None,
+    part=WHOLE,
+    begun=(),
+):
+    """Train members together, up to a part of the steps, from where they stand."""
     settings = Quantization(kind=quantization)
-    model = load_base(Path(config.model), dtype=dtype, quantization=settings, device="cpu")
-    task = PackTask(config, members, rows_of(config), folder, "job")
+    model = load_base(Path(config.model), dtype=dtype, quantization=settings, device=device)
+    task = PackTask(config, members, rows_of(config), folder, "job", part, begun)
     trained: Packed = fit_pack(model, task, on_step=on_step, say=say)
     return trained
 

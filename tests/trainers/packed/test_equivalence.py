@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import trainers.packed.fit as loop
 from tests.trainers.packed.running import distance, member, ordinary, pack
 
 UNLIKE = (
@@ -31,6 +32,58 @@ def test_every_packed_adapter_equals_its_solo_run(steps, tmp_path, dtype, bound)
         assert distance(packed.factors, alone.factors) < bound
         assert distance(packed.factors, packed.start) > 0.001
         assert [point.loss for point in packed.curve] == pytest.approx([point.loss for point in alone.curve], rel=bound)
+
+
+def test_tokens_that_rows_share_teach_as_if_they_were_there_in_each(steps, tmp_path, monkeypatch):
+    """The rows begin with the same instructions: with those once and with those in every row, the same adapters.
+
+    Not to the last digits of float64: the model's norms round to float32 on the way, and sums come in another order.
+    """
+    members = [
+        each for each in UNLIKE if not each.lora.dropout
+    ]  # whose masks are of tokens, however many rows have them
+    shared = pack(steps, tmp_path / "shared", *members)
+    counted = {True: 0, False: 0}
+    plain = loop.Stream
+
+    def stream(rows, config, device, *, multiple, share):
+        assert share
+        made = {once: plain(rows, config, device, multiple=multiple, share=once) for once in counted}
+        for once, each in made.items():
+            counted[once] = sum(batch.ids.numel() for batch in each.step(0).batches)
+        return made[False]
+
+    monkeypatch.setattr(loop, "Stream", stream)
+    apart = pack(steps, tmp_path / "apart", *members)
+    assert counted[True] < 0.9 * counted[False]
+    for one, other in zip(shared.adapters, apart.adapters, strict=True):
+        assert distance(one.factors, other.factors) < 1e-6
+
+
+def test_tokens_that_only_fill_up_teach_nothing(steps, tmp_path, monkeypatch):
+    """Where steps are replayed, sizes are multiples: with the same rows and 64 of everything, the same adapters."""
+    plain = pack(steps, tmp_path / "plain", *UNLIKE)
+    sizes = []
+
+    class Filled(loop.Stream):
+        """As on a GPU."""
+
+        def __init__(self, rows, config, device, *, multiple, share) -> None:
+            super().__init__(rows, config, device, multiple=64 * multiple, share=share)
+
+        def step(self, number):
+            found = super().step(number)
+            sizes.extend((batch.ids.shape[1], batch.rows.longest, len(batch.labels)) for batch in found.batches)
+            return found
+
+    monkeypatch.setattr(loop, "Stream", Filled)
+    filled = pack(steps, tmp_path / "filled", *UNLIKE)
+    assert all(size % 64 == 0 for each in sizes for size in each)
+    assert len(set(sizes)) < 10
+    for one, other in zip(filled.adapters, plain.adapters, strict=True):
+        if not one.member.lora.dropout:  # masks are drawn for all tokens
+            assert distance(one.factors, other.factors) < 1e-6
+            assert [point.loss for point in one.curve] == pytest.approx([point.loss for point in other.curve])
 
 
 @pytest.mark.parametrize(

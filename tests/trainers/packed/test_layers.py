@@ -28,7 +28,8 @@ def test_a_layer_and_its_gradients_are_those_of_the_plain_sums():
     weigh = torch.randn(3, 7, 5, dtype=torch.float64)
     with attached(model, stack, members) as moment:
         moment.step = 3
-        mask = model.proj._dropout.mask(torch.ones(2, 7, 6, dtype=torch.float64), moment)
+        dropout = model.proj._together._parts[0].dropout
+        mask = dropout.mask(torch.ones(2, 7, 6, dtype=torch.float64), moment)
         y = model.proj(x)
         (y * weigh).sum().backward()
     assert type(model.proj) is nn.Linear

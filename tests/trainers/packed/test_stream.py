@@ -39,4 +39,34 @@ def test_labels_are_predicted_one_place_earlier_and_never_from_another_row(confi
     pairs = sorted(zip(batch.ids[0, batch.places].tolist(), batch.labels.tolist(), strict=True))
     assert pairs == [(5, 6), (6, 7), (9, 10), (10, 11)]
     assert sorted(batch.rows.positions[0].tolist()) == [0, 0, 1, 1, 2, 2, 3]
-    assert (batch.rows.count, batch.rows.longest, len(batch.rows.padding)) == (2, 4, 1)
+    assert (batch.rows.count, batch.rows.longest, len(batch.rows.unread)) == (2, 4, 1)
+
+
+def test_what_rows_begin_with_alike_is_there_once(config):
+    """Three rows, two with the same first two tokens; a token alike after another past is another one."""
+    rows = [
+        EncodedRow((5, 6, 7), (-100, -100, 7)),
+        EncodedRow((5, 6, 8, 7), (-100, 6, 8, 7)),
+        EncodedRow((9, 6, 7), (-100, -100, 7)),
+    ]
+    settings = config.model_copy(update={"batch_size": 3, "steps": 1})
+    (batch,) = Stream(rows, settings, torch.device("cpu"), share=True).step(0).batches
+    layout = batch.rows
+    assert sorted(batch.ids[0].tolist()) == [5, 6, 6, 7, 7, 7, 8, 9]
+    assert sorted(zip(batch.ids[0, batch.places].tolist(), batch.labels.tolist(), strict=True)) == [
+        (5, 6),
+        (6, 7),
+        (6, 7),
+        (6, 8),
+        (8, 7),
+    ]
+    padded = batch.ids[0, layout.spread].view(layout.count, layout.longest).tolist()
+    order = sorted(range(3), key=lambda at: tuple(padded[at]))
+    assert [padded[at][: len(row)] for at, row in zip(order, [(5, 6, 7), (5, 6, 8, 7), (9, 6, 7)], strict=True)] == [
+        [5, 6, 7],
+        [5, 6, 8, 7],
+        [9, 6, 7],
+    ]
+    assert batch.ids[0, layout.copied].tolist() == [5, 6]
+    assert len(layout.real) == 8
+    assert sorted([*layout.real.tolist(), *layout.unread.tolist()]) == list(range(12))

@@ -49,6 +49,28 @@ def by_itself(monkeypatch):
     return asked
 
 
+def test_on_a_gpu_a_point_without_partner_is_a_pack_of_one(packing, by_itself, monkeypatch):
+    """There it is faster than the ordinary trainer; what cannot be packed goes there, and on a CPU so does this."""
+    packed = []
+
+    def together(jobs, wanted, screen, *, place):
+        assert wanted in jobs
+        assert screen is not None
+        packed.append(([job.name for job in jobs], place))
+        return frozenset(job.name for job in jobs)
+
+    monkeypatch.setattr("trainers.sweep.train_together", together)
+    monkeypatch.setattr("trainers.sweep.visible_gpus", lambda: 1)
+    made, _ = planned(packing)
+    assert made.train("r2-seed1", Lines())
+    assert made.train("r2-dora", Lines())
+    assert packed == [(["r2-seed1"], "3 of 4")]
+    assert [name for name, _ in by_itself] == ["r2-dora"]
+    on_cpu, _ = planned(replace(packing, device="cpu"))
+    assert on_cpu.train("r2-seed1", Lines())
+    assert len(packed) == 1
+
+
 def test_a_pack_is_trained_when_its_first_point_is_asked_for(packing, by_itself):
     """Its others are there when they are asked for, and count as trained by this session; a next one trains none."""
     made, points = planned(packing)

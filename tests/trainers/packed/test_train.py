@@ -1,6 +1,7 @@
 """A pack's products are the ordinary trainer's: the same job, files and receipt, and adapters that PEFT loads."""
 
 import json
+from fractions import Fraction
 
 import pytest
 import torch
@@ -10,8 +11,9 @@ import trainers.packed.train as module
 from harness.errors import BadRunDirectory, ModelProblem
 from harness.models import identify
 from trainers.config import TrainConfig
+from trainers.packed.span import Span
 from trainers.packed.train import Wanted, train_pack
-from trainers.product import COMPLETE, finished_job
+from trainers.product import COMPLETE, failure_of, finished_job
 from trainers.sft import Watcher, train
 
 
@@ -161,3 +163,44 @@ def test_memory_decides_how_many_are_trained_at_once(config):
     assert pack_sizes([embedded] * 5, rows, five - 1) == [3, 2]
     assert pack_sizes([embedded] * 5, rows, 1) == [1, 1, 1, 1, 1]
     assert pack_sizes([config.model_copy(update={"model": "unknown/model"})] * 2, rows, 1) == [2]
+
+
+def test_a_pack_shrinks_on_the_way_and_what_is_left_is_what_it_would_have_been(wanted, tmp_path):
+    """All to a half of three steps, one of them on to the end: its product is that of the whole pack."""
+    half = Fraction(1, 2)
+    reached = train_pack(wanted, Watcher(), Span(until=half))
+    assert reached == {each.out.with_name(f"{each.out.name}.at-1-2"): "" for each in wanted}
+    assert not any(each.out.exists() for each in wanted)
+    stopped = wanted[0].out.with_name("r2.at-1-2")
+    told = json.loads((stopped / "training.json").read_text())
+    assert (told["steps"], len(told["curve"]), told["packed"]["k"]) == (2, 2, 3)
+    said = []
+    assert train_pack(wanted[2:], Watcher(say=said.append), Span(after=half)) == {wanted[2].out: ""}
+    assert "1 adapters in one pass" in said
+    whole = [Wanted(each.config, tmp_path / "whole" / each.out.name) for each in wanted]
+    train_pack(whole, Watcher())
+    assert finished_job(wanted[2].out) == finished_job(whole[2].out)
+    ours, theirs = (json.loads((each.out / "training.json").read_text()) for each in (wanted[2], whole[2]))
+    assert [point["step"] for point in ours["curve"]] == [1, 2, 3]
+    assert (weights(wanted[2].out) - weights(whole[2].out)).norm() < 1e-4 * weights(whole[2].out).norm()
+    assert {path.name for path in wanted[2].out.iterdir()} == {path.name for path in whole[2].out.iterdir()}
+    share = told["packed"]["shared_seconds"] / 3
+    assert ours["seconds"] == pytest.approx(share + ours["packed"]["shared_seconds"] - told["packed"]["shared_seconds"])
+    assert ours["packed"]["k"] == theirs["packed"]["k"] == 3
+    before = (stopped / COMPLETE).stat().st_mtime_ns
+    assert train_pack(wanted, Watcher(), Span(until=half)) == reached
+    assert (stopped / COMPLETE).stat().st_mtime_ns == before
+
+
+def test_what_was_not_begun_cannot_be_gone_on_with(wanted):
+    """One line says which folder is not there."""
+    with pytest.raises(BadRunDirectory, match=r"r2.at-1-2: holds no training to go on from"):
+        train_pack(wanted[:1], Watcher(), Span(after=Fraction(1, 2)))
+
+
+def test_a_point_that_diverges_on_the_way_is_told_as_one_that_fails(wanted, overflowing_base):
+    """The reason lies beside the folder of the whole training, so that nobody tries it again."""
+    broken = [Wanted(each.config.model_copy(update={"model": str(overflowing_base)}), each.out) for each in wanted]
+    reasons = train_pack(broken, Watcher(), Span(until=Fraction(2, 3)))
+    assert all("training stopped at step 1: loss" in reason for reason in reasons.values())
+    assert all(failure_of(each.out).exists() for each in wanted)

@@ -1,0 +1,212 @@
+"""The same promises on a GPU, where other shapes take other kernels: bf16 and 4-bit bases, fused arithmetic, memory.
+
+Without a CUDA device these are skipped, and say so.
+"""
+
+import gc
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+import trainers.packed.fit as loop
+import trainers.packed.stream as stream_module
+from tests.trainers.packed.running import distance, member, pack
+from trainers.encode import IGNORED_LABEL, EncodedRow
+from trainers.packed.train import Wanted, train_pack
+from trainers.sections import Lora
+from trainers.sft import Watcher
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # of the compiler about itself, which others may not hear either
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: no pack on a GPU is shown here"),
+]
+
+MEMBERS = (
+    member("a", optim={"learning_rate": 0.01}),
+    member("b", seed=2, lora={"rank": 16, "target_modules": "mlp"}, optim={"learning_rate": 0.01}),
+    member("c", seed=1, lora={"rank": 8, "dropout": 0.2, "target_modules": "qv"}, optim={"learning_rate": 0.01}),
+)
+
+
+@pytest.fixture
+def steps(config):
+    """Ten steps of two passes each."""
+    return config.model_copy(update={"steps": 10, "batch_size": 2, "accumulation": 2})
+
+
+@pytest.fixture
+def longer(monkeypatch):
+    """Adds a row to every batch, of so many tokens, of which nothing is learned: other sizes take other kernels."""
+    plain = stream_module.Stream._batch
+
+    def lengthen(tokens):
+        row = EncodedRow((0,) * tokens, (IGNORED_LABEL,) * tokens)
+        monkeypatch.setattr(stream_module.Stream, "_batch", lambda self, rows: plain(self, [*rows, row]))
+
+    yield lengthen
+    monkeypatch.setattr(stream_module.Stream, "_batch", plain)
+
+
+@pytest.mark.parametrize("kind", ["none", "nf4", "fp4"])
+def test_company_moves_an_adapter_no_further_than_padding_does(steps, tmp_path, longer, kind):
+    """In bf16: packed beside solo, and solo beside the same with a row more that teaches nothing."""
+    members = [member(f"r{rank}", seed=rank, lora={"rank": rank}, optim={"learning_rate": 2e-3}) for rank in (4, 8, 16)]
+    how = {"dtype": "bfloat16", "quantization": kind, "device": "cuda"}
+    together = pack(steps, tmp_path / "pack", *members, **how).adapters
+    alone = [pack(steps, tmp_path / each.name, each, **how).adapters[0] for each in members]
+    apart = [distance(one.factors, other.factors) for one, other in zip(together, alone, strict=True)]
+    padded = []
+    for tokens in (100, 700, 3000):
+        longer(tokens)
+        found = [pack(steps, tmp_path / f"{each.name}-{tokens}", each, **how).adapters[0] for each in members]
+        padded.append([distance(one.factors, other.factors) for one, other in zip(found, alone, strict=True)])
+    moved = [distance(each.factors, each.start) for each in alone]
+    print(f"{kind}: packed {apart}, padded {padded}, moved {moved}")  # noqa: T201  # a figure to keep
+    assert sum(apart) <= max(map(sum, padded))
+    assert max(one / other for one, other in zip(apart, moved, strict=True)) < 0.2
+
+
+def test_adapters_on_other_layers_move_by_rounding_alone(steps, tmp_path):
+    """In bf16, of unlike ranks, layers and dropout: far less than training moves them, and all learn."""
+    how = {"dtype": "bfloat16", "device": "cuda"}
+    together = pack(steps, tmp_path / "pack", *MEMBERS, **how).adapters
+    for each in together:
+        alone = pack(steps, tmp_path / each.member.name, each.member, **how).adapters[0]
+        assert distance(each.factors, alone.factors) < 0.2 * distance(alone.factors, alone.start)
+        assert each.curve[-1].loss < each.curve[0].loss - 0.2
+
+
+def test_in_fp32_a_packed_adapter_is_its_solo_run(steps, tmp_path):
+    """The bound of the CPU holds where arithmetic is as exact."""
+    slow = [replace(each, optim=each.optim.model_copy(update={"learning_rate": 2e-3})) for each in MEMBERS]
+    together = pack(steps, tmp_path / "pack", *slow, dtype="float32", device="cuda").adapters
+    alone = [pack(steps, tmp_path / each.name, each, dtype="float32", device="cuda").adapters[0] for each in slow]
+    apart = [distance(one.factors, other.factors) for one, other in zip(together, alone, strict=True)]
+    print(f"fp32: packed {apart}")  # noqa: T201  # a figure to keep
+    assert max(apart) < 1e-4
+
+
+def test_fused_arithmetic_is_used_and_teaches_the_same(steps, tmp_path, monkeypatch):
+    """Losses with and without it differ by rounding; and nothing was said of a compiler that is missing."""
+    from contextlib import nullcontext
+
+    said, used = [], []
+    how = {"dtype": "bfloat16", "device": "cuda", "say": said.append}
+    plain_norm = torch.nn.functional.rms_norm
+    monkeypatch.setattr(torch.nn.functional, "rms_norm", lambda *args: used.append(1) or plain_norm(*args))
+    fused = pack(steps, tmp_path / "fused", *MEMBERS, **how).adapters
+    assert used
+    assert not [line for line in said if "compile" in line]
+    monkeypatch.setattr(loop, "fused", lambda *_: nullcontext())
+    plain = pack(steps, tmp_path / "plain", *MEMBERS, **how).adapters
+    for one, other in zip(fused, plain, strict=True):
+        losses = [[point.loss for point in each.curve] for each in (one, other)]
+        assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+def test_a_pack_without_compiler_goes_on_with_the_models_own_code(steps, tmp_path, monkeypatch):
+    """It is said, and the products are made."""
+    import trainers.packed.fused as module
+
+    def broken(_):
+        raise RuntimeError("no C compiler")
+
+    said = []
+    monkeypatch.setattr(module, "compiled", broken)
+    found = pack(steps, tmp_path, *MEMBERS, dtype="bfloat16", device="cuda", say=said.append).adapters
+    assert all(not each.fault for each in found)
+    assert [line for line in said if "no C compiler" in line]
+
+
+def test_batches_of_shapes_that_come_again_are_replayed_and_teach_the_same(steps, tmp_path, monkeypatch):
+    """From the second batch of a shape on by a graph; losses and adapters are those of running every kernel."""
+    made = []
+
+    class Kept(loop.Replays):
+        """One that is not forgotten."""
+
+        def __init__(self, run) -> None:
+            super().__init__(run)
+            made.append(self)
+
+    monkeypatch.setattr(loop, "Replays", Kept)
+    members, how = MEMBERS[:2], {"dtype": "float32", "device": "cuda"}
+    replayed = pack(steps, tmp_path / "replayed", *members, **how).adapters
+    assert made[0].replayed > 8
+    monkeypatch.setattr(loop, "Replays", lambda run: run)
+    plain = pack(steps, tmp_path / "plain", *members, **how).adapters
+    for one, other in zip(replayed, plain, strict=True):
+        assert distance(one.factors, other.factors) < 1e-4
+        assert [point.loss for point in one.curve] == pytest.approx([point.loss for point in other.curve], rel=1e-4)
+
+
+def test_without_memory_for_a_graph_batches_run_as_ever(steps, tmp_path, monkeypatch):
+    """Nothing fails, and nothing is replayed."""
+    tried = []
+
+    def no_room(*_):
+        tried.append(1)
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(loop.Replays, "_record", no_room)
+    found = pack(steps, tmp_path, *MEMBERS[:2], dtype="bfloat16", device="cuda").adapters
+    assert tried == [1]
+    assert all(len(each.curve) == 10 for each in found)
+
+
+def test_an_adapter_that_diverges_ends_alone_where_batches_are_replayed(steps, tmp_path):
+    """Its numbers are 0 in the graph too from then on, and the others go on."""
+    wild = member("wild", seed=5, optim={"learning_rate": 0.01})
+    config = steps.model_copy(update={"steps": 30})
+
+    def spoil(stack):
+        return lambda done, *_: stack[-1].weights[1].mul_(float("inf")) if done == 20 else None
+
+    stacks = []
+    plain = loop.Stack.__init__
+
+    def kept(self, *args, **kwargs):
+        plain(self, *args, **kwargs)
+        stacks.append(self)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(loop.Stack, "__init__", kept)
+        members = MEMBERS[0], wild, MEMBERS[1]
+        found = pack(config, tmp_path, *members, dtype="float32", device="cuda", on_step=spoil(stacks)).adapters
+    faults = [bool(each.fault) for each in found]
+    assert sum(faults) == 1
+    assert all(len(each.curve) == 30 for each in found if not each.fault)
+    assert all(math.isfinite(point.loss) for each in found if not each.fault for point in each.curve)
+
+
+def test_out_of_memory_on_a_gpu_halves_the_pack(config, tmp_path):
+    """Really out of memory: the process may have no more than what half of the pack needs."""
+    points = {f"p{at}": config.model_copy(update={"steps": 2, "lora": Lora(rank=512)}) for at in range(8)}
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    whole = train_pack([Wanted(each, tmp_path / "whole" / name) for name, each in points.items()], Watcher())
+    assert not any(whole.values())
+    gc.collect()
+    torch.cuda.empty_cache()
+    share = 0.75 * torch.cuda.max_memory_reserved() / torch.cuda.get_device_properties(0).total_memory
+    said = []
+    torch.cuda.set_per_process_memory_fraction(share)
+    try:
+        wanted = [Wanted(each, tmp_path / "less" / name) for name, each in points.items()]
+        less = train_pack(wanted, Watcher(say=said.append))
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert not any(less.values())
+    assert [line for line in said if "out of memory with 8 adapters: starting again with 4 at once" in line], said
+
+
+def test_checkpointing_on_a_gpu_changes_rounding_alone(steps, tmp_path):
+    """By whichever name this release of transformers has for it."""
+    how = {"dtype": "float32", "device": "cuda"}
+    kept = pack(steps, tmp_path / "kept", *MEMBERS, **how).adapters
+    twice = steps.model_copy(update={"gradient_checkpointing": True})
+    again = pack(twice, tmp_path / "again", *MEMBERS, **how).adapters
+    assert all(distance(one.factors, other.factors) < 1e-4 for one, other in zip(kept, again, strict=True))

@@ -1,0 +1,142 @@
+"""The arithmetic between linear layers on a GPU: one kernel where the model's own code starts six to ten.
+
+A step of a pack moves more bytes in norms, rotations and activations than in all adapters, because each of their
+elementary operations reads and writes all tokens. Norms become torch's own fused one; rotations and gated activations
+are compiled. Each replacement is tried beside what it replaces, and stays only where both agree.
+"""
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor, nn
+
+from trainers.bases import Model
+
+__all__ = ["compiled", "fused"]
+
+AGREE = 2e-2
+"""Relative and absolute: a few roundings of bf16, which keeps 8 bits."""
+ROTATION = "apply_rotary_pos_emb"
+"""What the families that are packed call the rotation of queries and keys, in the module of their attention."""
+
+
+@contextmanager
+def fused(model: Model, say: Callable[[str], None]) -> Iterator[None]:
+    """Have `model` use fewer and larger kernels meanwhile; does nothing on a CPU.
+
+    Args:
+        model: the base, on its device.
+        say: told when compiling does not work here, and the model's own code is used.
+    """
+    with ExitStack() as changed:
+        if model.device.type == "cuda":
+            for module in model.modules():
+                if (norm := _norm(module)) is not None:
+                    changed.enter_context(patch.object(module, "forward", norm))
+            _compile_between(model, changed, say)
+        yield
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` in as few kernels as can be; compiled again when the number of tokens changes for the first time."""
+    made: Callable[..., Any] = torch.compile(function)
+    return made
+
+
+def _norm(module: nn.Module) -> Callable[[Tensor], Tensor] | None:
+    """The RMS norm of torch for one of transformers; None for what is none."""
+    weight, epsilon = getattr(module, "weight", None), getattr(module, "variance_epsilon", None)
+    if weight is None or epsilon is None:
+        return None
+
+    def norm(x: Tensor) -> Tensor:
+        found: Tensor = nn.functional.rms_norm(x, weight.shape, weight, epsilon)
+        return found
+
+    x = torch.randn(2, 3, len(weight), device=weight.device, dtype=weight.dtype)
+    return norm if _agree(norm(x), module(x)) else None
+
+
+def _compile_between(model: Model, changed: ExitStack, say: Callable[[str], None]) -> None:
+    """Compile rotations and gated activations, after a try."""
+    layer = model.get_decoder().layers[0]
+    home = sys.modules[type(layer.self_attn).__module__]
+    mlps = [module for module in model.modules() if type(module) is type(layer.mlp)]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the compiler about itself
+            rotate = compiled(_rotated)
+            gate = compiled(_gated(layer.mlp.act_fn))
+            if not (_rotates(rotate, getattr(home, ROTATION), model) and _gates(gate, layer.mlp, model)):
+                return
+    except Exception as error:  # noqa: BLE001  # whatever a compiler, its cache or a driver may lack
+        reason = str(error).strip().partition("\n")[0]
+        say(f"torch.compile does not work here ({type(error).__name__}: {reason[:200]}); the model's own code is used")
+        return
+    changed.enter_context(patch.object(home, ROTATION, rotate))
+    for mlp in mlps:
+        changed.enter_context(patch.object(mlp, "forward", _mlp(mlp, gate)))
+
+
+def _rotated(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+    """Queries and keys (K, heads, N, D) turned by angles (1, N, D): x cos + (-x2, x1) sin of its halves x1 and x2.
+
+    Tokens come before heads in memory, and halves change places by their index: a kernel reads each number once.
+    """
+    half = cos.shape[-1] // 2
+    signed = torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)[:, :, None]
+    around = cos[:, :, None]
+
+    def turned(x: Tensor) -> Tensor:
+        tokens = x.transpose(1, 2)  # (K, N, heads, D)
+        other = tokens.unflatten(-1, (2, half)).flip(-2).flatten(-2)
+        return (tokens * around + other * signed).transpose(1, 2)
+
+    return turned(q), turned(k)
+
+
+def _gated(act: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    def gated(gate: Tensor, up: Tensor) -> Tensor:
+        return act(gate) * up
+
+    return gated
+
+
+def _mlp(mlp: nn.Module, gated: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    def forward(x: Tensor) -> Tensor:
+        found: Tensor = mlp.down_proj(gated(mlp.gate_proj(x), mlp.up_proj(x)))
+        return found
+
+    return forward
+
+
+def _rotates(mine: Callable[..., Any], theirs: Callable[..., Any], model: Model) -> bool:
+    shape = model.config
+    width = getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads
+    q, k = (_random(model, 2, 5, heads, width) for heads in (shape.num_attention_heads, shape.num_key_value_heads))
+    around = [_random(model, 1, 5, width).detach() for _ in range(2)]
+    turned = [part.transpose(1, 2) for part in (q, k)]
+    found, expected = (function(*turned, *around) for function in (mine, theirs))
+    sum(part.sum() for part in found).backward()
+    return all(_agree(one, other) for one, other in zip(found, expected, strict=True))
+
+
+def _gates(mine: Callable[..., Any], mlp: nn.Module, model: Model) -> bool:
+    gate, up = (_random(model, 2, 5, model.config.intermediate_size) for _ in range(2))
+    found = mine(gate, up)
+    found.sum().backward()
+    x = _random(model, 1, 5, model.config.hidden_size).detach()
+    return _agree(found, mlp.act_fn(gate) * up) and _agree(_mlp(mlp, mine)(x), mlp(x))
+
+
+def _random(model: Model, *shape: int) -> Tensor:
+    return torch.randn(*shape, device=model.device, dtype=model.get_input_embeddings().weight.dtype).requires_grad_()
+
+
+def _agree(one: Tensor, other: Tensor) -> bool:
+    return bool(torch.allclose(one.float(), other.float(), rtol=AGREE, atol=AGREE))
