@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shlex
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +26,7 @@ from reports.load import Run, load, mean_of
 from reports.page import Page, build
 from reports.slices import FEW
 from reports.sweep_page import setting_name, setting_value
-from reports.texts import anchor, visible
+from reports.texts import anchor, sentence, visible
 
 __all__ = ["render", "render_template", "write_report"]
 
@@ -120,7 +121,12 @@ def _environment() -> Environment:
     )
     environment.filters |= {name: getattr(numbers, name) for name in numbers.__all__}
     environment.filters |= {"bounds": bounds, "rule": rule, "mean_of": mean_of}
-    environment.filters |= {"setting_name": setting_name, "setting_value": setting_value}
+    environment.filters |= {
+        "shell": shlex.join,
+        "sentence": sentence,
+        "setting_name": setting_name,
+        "setting_value": setting_value,
+    }
     environment.globals |= {"p_value": p_value, "p_words": p_words}
     environment.globals |= {"anchor": anchor, "few": FEW, "glyphs": _GLYPHS}
     return environment

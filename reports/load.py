@@ -65,7 +65,8 @@ class PlannedSuite:
         name: the suite's name.
         version: the author's.
         layers: hash of each layer that must be equal before two results may be compared.
-        guards: whether all its gates bound a drop, so that it watches over what the base could do before.
+        guards: whether all its gates bound a drop and no judge grades it, so that it watches over what the base could
+            do before. What a judge thinks of answers stands with the judge.
         keeps: whether it keeps only those examples that the base passes: a regression set.
         drawn: how answers are drawn, in words.
     """
@@ -262,7 +263,7 @@ def _suite(item: Document) -> PlannedSuite:
         name=item.text("name"),
         version=item.integer("version"),
         layers=item.mapping("fingerprint"),
-        guards=bool(gates) and not any(gate.absent("max_drop") for gate in gates),
+        guards=bool(gates) and item.values.get("judge") is None and not any(gate.absent("max_drop") for gate in gates),
         keeps=not item.absent("keep"),
         drawn=_drawn(item),
     )

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-__all__ = ["Clipped", "Segment", "anchor", "clip", "flat", "measure", "plain", "visible", "word_diff"]
+__all__ = ["Clipped", "Segment", "anchor", "clip", "flat", "measure", "plain", "sentence", "visible", "word_diff"]
 
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
@@ -84,6 +84,12 @@ def flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]
 def measure(suite: str, metric: str) -> str:
     """How a metric of a suite is called on the page: `job_postings · valid_json`, or one word where both are alike."""
     return suite if suite == metric else f"{suite} · {metric}"
+
+
+def sentence(text: str) -> str:
+    """Begins with a capital and ends with a full stop, unless it begins with a name: `lr=1` stays."""
+    first, _, rest = text.partition(" ")
+    return f"{first[:1].upper() + first[1:] if first.isalpha() else first} {rest}".strip().removesuffix(".") + "."
 
 
 def plain(value: Any) -> str:  # noqa: ANN401  # JSON

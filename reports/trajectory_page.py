@@ -33,6 +33,11 @@ class Churn:
     fixed: int
     broken: int
 
+    @property
+    def column(self) -> Column:
+        """Suite and metric."""
+        return self.suite, self.metric
+
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
@@ -173,4 +178,4 @@ def _notes(checkpoint: Checkpoint, followed: Followed) -> list[str]:
     kept = [each.name for each in followed.checkpoints if not any(mark.falls for mark in each.marks.values())]
     said = ["recommended"] if checkpoint == followed.recommended else []
     said += ["best task"] if best is not None and values.get(checkpoint.name) == best else []
-    return said + (["last that keeps its margins"] if kept and checkpoint.name == kept[-1] else [])
+    return said + (["last that breaks no margin"] if kept and checkpoint.name == kept[-1] else [])

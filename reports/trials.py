@@ -64,7 +64,7 @@ class Trials:
     Attributes:
         trials: in the order of the plan.
         varied: dotted keys that differ between the points, in the order of the plan.
-        columns: what gates look at.
+        columns: what gates look at, without judged suites for which nobody asked for a judge.
         task, guard: what ranks the points, and what must not be forgotten; `guard` is None when nothing bounds a drop.
         floor: the least difference of `guard` that its gates let pass, in [-1, 0).
     """
@@ -112,7 +112,9 @@ def trials(run: Run, tables: Mapping[str, Sequence[Line]]) -> Trials | None:
     made = [_trial(run, number, *pair, tables[pair[0].name], (task, guard)) for number, pair in enumerate(pairs, 1)]
     keys = dict.fromkeys(key for each in made for key in each.settings)
     varied = tuple(key for key in keys if len({each.settings.get(key) for each in made}) > 1)
-    columns = tuple(dict.fromkeys(column for each in made for column, line in each.changes.items() if line.gates))
+    measured = {(result.suite, result.metric) for result in run.results}
+    gated = dict.fromkeys(column for each in made for column, line in each.changes.items() if line.gates)
+    columns = tuple(column for column in gated if column in measured or column[0] not in run.unasked)
     return Trials(placed(made), varied, columns, task, guard, floors[guard] if guard else 0.0)
 
 
@@ -164,14 +166,10 @@ def _trial(  # a point, what it set, what it came to
 
 
 def _guard(run: Run, columns: Sequence[Column]) -> Column | None:
-    """What stands for forgetting: the largest suite that no judge grades and that holds more than what the base passed.
-
-    Without such a suite it is the largest of the others.
-    """
-    judged = {suite["name"] for suite in run.plan["suites"] if suite.get("judge")}
+    """What stands for forgetting: the largest suite that holds more than what the base passed; else of the others."""
     kept = {suite.name for suite in run.suites if suite.keeps}
     sizes = {(each.suite, each.metric): each.n for each in run.results if each.model == run.base.name}
-    return min(columns, key=lambda each: (each[0] in judged | kept, -sizes.get(each, 0)), default=None)
+    return min(columns, key=lambda each: (each[0] in kept, -sizes.get(each, 0)), default=None)
 
 
 def _setting(value: object) -> float | str:

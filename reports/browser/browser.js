@@ -1,6 +1,6 @@
 // The list of all examples: filters, sorting, pages, one opened example, and all of that in the address.
 
-const PAGE = 50, ORDER = "bfwur";
+const PAGE = matchMedia("(max-width: 46rem)").matches ? 15 : 50, ORDER = "bfwur";
 
 class Browser {
   constructor(root, index) {

@@ -81,5 +81,6 @@ function offerThemes() {
 offerThemes();
 document.querySelectorAll("main table").forEach(sortable);
 document.querySelectorAll("pre.command").forEach(copyable);
+document.querySelectorAll(".scroll").forEach(showEdges);
 document.querySelectorAll("section#sweep").forEach(linkPoints);
 startBrowser();

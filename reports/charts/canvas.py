@@ -15,6 +15,7 @@ from reports.texts import visible
 
 __all__ = [
     "BASE",
+    "BETWEEN",
     "CANDIDATE",
     "GRID",
     "INK",
@@ -39,16 +40,20 @@ WIDE, NARROW = 1060, 340
 
 INK, MUTED, GRID, PAPER = "#1b1f24", "#5f6873", "#dfe3e8", "#ffffff"
 BASE, CANDIDATE, ZONE = "#767e88", "#0b62a8", "#f7e3d4"
+BETWEEN = " · "
+"""What stands between the parts of a label, such as a suite and its metric."""
 SIGNED = "datum.value == 0 ? '0' : (datum.value > 0 ? '+' : '−') + abs(datum.value)"
 """Labels of an axis of differences, as an expression of Vega."""
 
 _MAX_LABEL = 60
+_MEASURED, _SHOWN = 14, 12
+"""Pixels: letters of an axis are laid out larger than they are shown, for the reader's font may be a wider one."""
 _POINT = re.compile(r"point (\d{1,4})")
 """A mark that is described so is that point of a sweep; the page's script links it to its row."""
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
-_KEPT_TAGS = {"svg", "g", "path", "line", "rect", "text"}
+_KEPT_TAGS = {"svg", "g", "path", "line", "rect", "text", "tspan"}
 _KEPT = {
-    *("d", "fill", "fill-opacity", "font-size", "font-weight", "height", "opacity", "stroke", "stroke-dasharray"),
+    *("d", "dy", "fill", "fill-opacity", "font-size", "font-weight", "height", "opacity", "stroke", "stroke-dasharray"),
     *("stroke-linecap", "stroke-opacity", "stroke-width", "text-anchor", "transform", "viewBox", "width"),
     *("x", "x1", "x2", "y", "y1", "y2"),
 }
@@ -100,11 +105,12 @@ def drawable(text: str) -> str:
 
 
 def row_axis(rows: Sequence[dict[str, Any]], width: int) -> Any:  # noqa: ANN401 (altair is imported in the leaf)
-    """The vertical axis of labelled rows, in their order."""
+    """The vertical axis of labelled rows, in their order; a telephone has the parts of a label below each other."""
     import altair as alt
 
     labels = [row["label"] for row in rows]
-    axis = alt.Axis(labelLimit=width * 0.36, minExtent=width * 0.2, ticks=False, domain=False, labelPadding=10)
+    lines: dict[str, Any] = {"labelExpr": f"split(datum.label, '{BETWEEN}')"} if width == NARROW else {}
+    axis = alt.Axis(labelLimit=width * 0.42, minExtent=width * 0.2, ticks=False, domain=False, labelPadding=8, **lines)
     return alt.Y("label:N", sort=labels, title=None, axis=axis)
 
 
@@ -120,11 +126,11 @@ def draw(chart: Any, width: int, height: int | dict[str, int]) -> Markup:  # noq
     """SVG of `width` pixels; `height` is the plot's in pixels, or {"step": pixels of one row}."""
     import vl_convert
 
-    text = {"labelColor": INK, "titleColor": MUTED, "titleFontWeight": "normal", "labelFontSize": 12}
+    text = {"labelColor": INK, "titleColor": MUTED, "titleFontWeight": "normal", "labelFontSize": _MEASURED}
     sized = chart.properties(
         width=width, height=height, background="transparent", autosize={"type": "fit-x", "contains": "padding"}
     )
-    styled = sized.configure_axis(gridColor=GRID, domainColor=GRID, tickColor=GRID, titleFontSize=12, **text)
+    styled = sized.configure_axis(gridColor=GRID, domainColor=GRID, tickColor=GRID, titleFontSize=_MEASURED, **text)
     drawn = styled.configure_view(stroke=None).to_dict(validate=False)  # the drawing itself refuses what is no chart
     svg = vl_convert.vegalite_to_svg(drawn, allowed_base_urls=[])
     return Markup(ET.tostring(_bare(ET.fromstring(svg)), encoding="unicode"))  # noqa: S314, S704 (own drawing, escaped)
@@ -136,7 +142,16 @@ def _bare(element: ET.Element) -> ET.Element:
     bare = ET.Element(name, {key: value for key, value in element.attrib.items() if key in _KEPT})
     if point := _POINT.fullmatch(element.get("aria-label", "")):
         bare.set("data-point", point[1])
-    if name == "text":
+    if bare.get("font-size") == f"{_MEASURED}px":
+        bare.set("font-size", f"{_SHOWN}px")
+    if name in {"text", "tspan"}:
         bare.text = element.text
-    bare.extend(_bare(child) for child in element if child.tag.rpartition("}")[2] in _KEPT_TAGS)
+    bare.extend(_bare(child) for child in element if _kept(child))
+    if name == "text" and len(bare):  # Vega centres the first line only
+        bare[0].set("dy", f"{-0.5 * sum(float(line.get('dy', 0)) for line in bare):g}")
     return bare
+
+
+def _kept(element: ET.Element) -> bool:
+    """Shapes and text that can be seen: Vega leaves labels that would run into others in place, without opacity."""
+    return element.tag.rpartition("}")[2] in _KEPT_TAGS and element.get("opacity") != "0"

@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports.charts.canvas import CANDIDATE, MUTED, SIGNED, ZONE, draw, labelled, row_axis
+from reports.charts.canvas import CANDIDATE, MUTED, NARROW, SIGNED, ZONE, draw, labelled, row_axis
 
 __all__ = ["Span", "changes", "lengths"]
 
@@ -49,7 +49,7 @@ def changes(spans: Sequence[Span], width: int) -> Markup:
     reach = max(2.0, *(abs(row[key]) for row in rows for key in ("low", "high", "floor"))) * 1.15
     rows = [{**row, "start": -reach} for row in rows]
     scale = alt.Scale(type="symlog", constant=2, domain=[-reach, reach], nice=False)
-    axis = alt.Axis(values=[tick for tick in _TICKS if abs(tick) <= reach], labelExpr=SIGNED)
+    axis = alt.Axis(values=[tick for tick in _TICKS if abs(tick) <= reach], labelExpr=SIGNED, labelSeparation=6)
     title, y = "candidate minus base, points", row_axis(rows, width)
 
     def across(name: str) -> Any:  # noqa: ANN401 (altair is imported in the leaf)
@@ -65,7 +65,7 @@ def changes(spans: Sequence[Span], width: int) -> Markup:
         zero.encode(x=across("zero")),
         *_marks(rows, across, y),
     )
-    return draw(alt.layer(*layers), width, {"step": 34 if all(each.judged for each in spans) else 24})
+    return draw(alt.layer(*layers), width, {"step": 36 if all(each.judged for each in spans) else 24})
 
 
 def lengths(spans: Sequence[Span], width: int) -> Markup:
@@ -81,7 +81,7 @@ def lengths(spans: Sequence[Span], width: int) -> Markup:
     def across(name: str) -> Any:  # noqa: ANN401
         return alt.X(f"{name}:Q", scale=scale, axis=axis, title="tokens of an answer")
 
-    return draw(alt.layer(*_marks(rows, across, row_axis(rows, width))), width, {"step": 24})
+    return draw(alt.layer(*_marks(rows, across, row_axis(rows, width))), width, {"step": 34 if width == NARROW else 24})
 
 
 def _row(span: Span, unit: float) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Made:
     cases: list[Case]
     candidates: Sequence[str] = ("r16-all-linear",)
     base: str = "base"
-    command: str = "pytest suites/ --model embedded --adapter adapters/r16-all-linear"
+    command: Sequence[str] = ("pytest", "suites/", "--model", "embedded", "--adapter", "adapters/r16 all linear")
     partial_reasons: Sequence[str] = ()
     train_config: dict[str, Any] = field(default_factory=lambda: {"rank": 16, "alpha": 32, "learning_rate": 1e-3})
     git: dict[str, Any] | None = None
@@ -104,7 +104,7 @@ class Made:
             "id": "0123456789ab",
             "created_at": "2026-01-02T03:00:00+00:00",
             "digest": "e" * 64,
-            "command": self.command,
+            "command": list(self.command),
             "policy": "5" * 64,
             "git": self.git,
         }

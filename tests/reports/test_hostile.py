@@ -83,7 +83,7 @@ def filler(payload: str, index: int) -> str:
 def build(texts: list[str]) -> Made:
     """A run that carries each text in every place where somebody else's words reach the page."""
     cases = [_case(text) for text in texts]
-    made = Made(cases, candidates=[texts[0], texts[1]], base=texts[2], command=" ".join(texts), reason=" ".join(texts))
+    made = Made(cases, candidates=[texts[0], texts[1]], base=texts[2], command=texts, reason=" ".join(texts))
     made.partial_reasons = texts
     made.train_config = {text: text for text in texts}
     made.environment = {"packages": {text: text for text in texts}, "usage": {}}

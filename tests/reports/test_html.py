@@ -185,3 +185,9 @@ def test_the_page_names_no_folder_of_its_user(tmp_path, plain):
     """The commands point at the run from where runs lie, never at a home directory."""
     assert "tunegate verify plain0/run" in plain
     assert str(tmp_path.parent) not in plain
+
+
+def test_the_command_can_be_pasted_into_a_shell(tmp_path):
+    """A word with spaces is quoted, and no list of Python's is shown."""
+    page = write_report(demo().write(tmp_path / "run")).read_text(encoding="utf-8")
+    assert "pytest suites/ --model embedded --adapter &#39;adapters/r16 all linear&#39;</pre>" in page

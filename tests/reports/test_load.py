@@ -112,3 +112,12 @@ def test_a_run_may_be_worse_than_its_verdicts(folder):
     """An INVALID run with green verdicts is read: something else went wrong, and the page says INVALID."""
     edit(folder, lambda run: (run.update(outcome="INVALID"), [v.update(outcome="PASS") for v in run["verdicts"]]))
     assert load(folder).outcome is Outcome.INVALID
+
+
+def test_what_a_judge_grades_watches_over_nothing(tmp_path):
+    """A judged suite that only bounds drops stands with the judge, and not among what may not be forgotten."""
+    folder = demo().write(tmp_path / "run")
+    content = json.loads((folder / "run.json").read_text())
+    next(suite for suite in content["plan"]["suites"] if suite["name"] == "mmlu_forgetting")["judge"] = {"asked": None}
+    (folder / "run.json").write_text(json.dumps(content))
+    assert [suite.name for suite in load(folder).suites if suite.guards] == ["regression"]

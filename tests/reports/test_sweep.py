@@ -45,7 +45,7 @@ def test_winner_decides_and_losers_keep_their_own(gated):
     assert outcomes == {"good": "PASS", "poor": "FAIL", "broken": "INVALID"}
     page = render(build(run, 5))
     assert "Smallest that is not shown to be worse than the best: good." in page
-    assert "not ranked, because not measured whole: broken" in page
+    assert "Not ranked, because not measured whole: broken." in page
 
 
 def test_share_of_full_fine_tuning_is_shown(gated):
@@ -59,7 +59,7 @@ def test_no_full_fine_tuning_is_said(gated):
     """A sweep of adapters alone has no such column, and says so."""
     page = render(build(load(gated("good=390:2000", "poor=200:1000")), 5))
     assert "Share of full" not in page
-    assert "no point trains every weight" in page
+    assert "No point trains every weight" in page
 
 
 def test_no_winner_is_said(gated):

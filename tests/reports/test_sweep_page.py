@@ -56,7 +56,9 @@ def test_the_five_pictures_say_what_they_show(swept):
     said = sections(page)
     assert tuple(name for name in said if name != "sweep") == ANCHORS
     words = said["sweep"]
-    assert "The numbers stand in the pictures below. Point rank target_modules Own gates knows" in words
+    assert (
+        "The number under a point's name marks it in the pictures. Point rank target_modules Own gates knows" in words
+    )
     assert "No other point is better in both than 4 (r16-all), 2 (r16-qv), 3 (r4-all), 1 (r4-qv)." in words
     assert "1 of 4 may have lost more than the 5.0 points that are allowed." in words
     assert "The thick line is the winner, r16-all." in words

@@ -156,9 +156,9 @@ def test_churn_is_counted_from_step_to_step(followed):
 
 
 def test_marked_steps_are_named_in_the_table(followed):
-    """Recommended, best of the task, and the last that keeps its margins."""
+    """Recommended, best of the task, and the last that breaks no margin."""
     (drawn,) = build(load(followed(*STATES)), 5).trajectories
-    assert drawn.notes["tuned@step-000020"] == ("recommended", "last that keeps its margins")
+    assert drawn.notes["tuned@step-000020"] == ("recommended", "last that breaks no margin")
     assert drawn.notes["tuned"] == ("best task",)
     assert drawn.notes["tuned@step-000010"] == ()
 
