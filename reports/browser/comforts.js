@@ -81,6 +81,6 @@ function offerThemes() {
 offerThemes();
 document.querySelectorAll("main table").forEach(sortable);
 document.querySelectorAll("pre.command").forEach(copyable);
-document.querySelectorAll(".scroll").forEach(showEdges);
+showEdges(document.querySelectorAll(".scroll"));
 document.querySelectorAll("section#sweep").forEach(linkPoints);
 startBrowser();
