@@ -9,7 +9,7 @@ __all__ = ["EPILOG", "PANELS", "arrange"]
 REST = "More"
 PANELS = {
     "Begin": ("init", "doctor"),
-    "The path, in order: plan, audit, train, gate (pytest suites/), verify, report, card": (
+    "The path, in order; after train comes the gate, pytest suites/": (
         "plan",
         "audit",
         "train",
