@@ -30,7 +30,7 @@ def rung_faults(
         results: the whole measurements, by suite and model; those of the base say which rows are the select half.
     """
     listed, cuts, ranking = run["receipt"]["rungs"], Cuts.read(plan), Ranking.read(plan)
-    said, cut = run["sweep"]["halving"] if run["sweep"] else None, dict[str, str]()
+    said, cut = (run["sweep"] or {}).get("halving"), dict[str, str]()
     if cuts is None or ranking is None:
         found = ["halving: run.json tells of rungs that were not planned"] if said is not None or listed != {} else []
     else:

@@ -111,7 +111,7 @@ def test_the_way_that_a_point_was_trained_is_said(gated, training, said):
     told = Point(first.name, first.select, first.behind, first.share, first.parameters, first.scale, training)
     assert told.way == said
     page = render(build(replace(run, sweep=replace(run.sweep, points=(told, second))), 5))
-    assert ("in a pack</span>" in page, "by itself</span>" in page) == ("pack" in said, "itself" in said)
+    assert ("in a pack</span>" in page, "by itself</span>" in page) == ("in a pack" in said, "itself" in said)
 
 
 def verdict(suite, gate, outcome):
