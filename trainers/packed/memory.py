@@ -1,7 +1,7 @@
 """How many adapters are trained at once: as many as memory holds, by the estimator of `tunegate plan`.
 
 A pack holds the base once, the activations of every adapter's rows, and for each adapter a row of the stack: weights,
-gradients and AdamW's two moments, 16 bytes a number, padded to the pack's largest rank.
+gradients and AdamW's two moments, 16 bytes a number, all counted as padded to the largest rank, as moments are not.
 """
 
 import os
