@@ -15,6 +15,7 @@ import torch
 from harness.errors import BadSpec
 from trainers.config import TrainConfig
 from trainers.encode import EncodedRow
+from trainers.packed.stack import padded
 from trainers.planning.memory import footprint
 from trainers.planning.setups import setup_of
 from trainers.planning.shapes import GROUPS, read_shape
@@ -52,7 +53,7 @@ def pack_bytes(configs: Sequence[TrainConfig], longest: int, *, exact: bool) -> 
     shape = read_shape(configs[0].model)
     setups = [setup_of(config, shape, longest=longest) for config in configs]
     targets = tuple(name for name in GROUPS["all-linear"] if any(name in setup.targets for setup in setups))
-    rank = max(setup.rank for setup in setups)
+    rank = padded(max(setup.rank for setup in setups), half=not exact)
     together = replace(
         setups[0],
         rank=rank,
@@ -64,8 +65,8 @@ def pack_bytes(configs: Sequence[TrainConfig], longest: int, *, exact: bool) -> 
         masked=False,
         batch=setups[0].batch * len(configs),
     )
-    padded = shape.adapter_parameters(rank, targets)
-    return footprint(together).allocated + BYTES_A_NUMBER * (len(configs) - 1) * padded
+    more = BYTES_A_NUMBER * (len(configs) - 1) * shape.adapter_parameters(rank, targets)
+    return footprint(together).allocated + more
 
 
 def pack_sizes(configs: Sequence[TrainConfig], rows: Sequence[EncodedRow], free: int) -> list[int]:

@@ -4,6 +4,8 @@
 
 Ranks are padded to the largest one, and the padding is each row's end, which no update has to visit. It is inert: where
 A and B both are 0, their product and both of their gradients are 0. A layer that an adapter leaves alone is 0 as well.
+In half precision on a GPU ranks come in eights: others take other kernels, which round otherwise, so that an adapter
+of rank 4 would depend on its company.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +20,10 @@ from trainers.bases import Model
 from trainers.parameters import predicted_parameters
 from trainers.sections import Lora, Optim
 
-__all__ = ["Factors", "Member", "Place", "Stack", "draw"]
+__all__ = ["Factors", "Member", "Place", "Stack", "draw", "padded"]
+
+EIGHT = 8
+"""Numbers in 16 bytes of half precision: what rows of a matrix must be a multiple of for tensor cores' own kernels."""
 
 
 class Factors(NamedTuple):
@@ -45,7 +50,7 @@ class Place:
     Attributes:
         first, last: the rows [first, last) that may adapt the layer.
         start: the first of its columns, counted within those of one rank.
-        rank: the largest of those rows.
+        rank: the largest of those rows, `padded`.
         inner, outer: features in and out.
     """
 
@@ -85,11 +90,12 @@ class Stack:
             starts: for each adapter its first factors, by layer; at least one layer in all.
             arithmetic: precision of the base's products.
         """
-        self.places = _places(starts)
-        self.ranks = [max((len(factors.a) for factors in start.values()), default=0) for start in starts]
         some = next(factors.a for start in starts for factors in start.values())
+        half = some.is_cuda and arithmetic in (torch.bfloat16, torch.float16)
+        self.places = _places(starts, half=half)
+        self.ranks = [max((len(factors.a) for factors in start.values()), default=0) for start in starts]
         master = torch.float64 if arithmetic == torch.float64 else torch.float32
-        shape = len(starts), max(self.ranks), max(place.end for place in self.places.values())
+        shape = len(starts), padded(max(self.ranks), half=half), max(place.end for place in self.places.values())
         self.weights = torch.zeros(shape, dtype=master, device=some.device)
         self.gradients = torch.zeros_like(self.weights)
         self.shadow = self.weights if arithmetic == master else self.weights.to(arithmetic)
@@ -129,6 +135,11 @@ class Stack:
         return a[row - place.first], b[row - place.first]
 
 
+def padded(rank: int, *, half: bool) -> int:
+    """The rank that a stack lays out for one of `rank`, where arithmetic is in half precision on a GPU or is not."""
+    return -(-rank // EIGHT) * EIGHT if half else rank
+
+
 def draw(model: Model, members: Sequence[Member]) -> list[dict[str, Factors]]:
     """The factors that each member starts from: PEFT's own, drawn as they are for a training by itself.
 
@@ -156,14 +167,14 @@ def _drawn(model: Model, member: Member) -> dict[str, Factors]:
     return found
 
 
-def _places(starts: Sequence[Mapping[str, Factors]]) -> dict[str, Place]:
+def _places(starts: Sequence[Mapping[str, Factors]], *, half: bool) -> dict[str, Place]:
     """Columns for every layer that some adapter has. Rows between the first and the last of them are padded."""
     places: dict[str, Place] = {}
     column = 0
     for name in dict.fromkeys(name for start in starts for name in start):
         rows = [row for row, start in enumerate(starts) if name in start]
         a, b = starts[rows[0]][name]
-        rank = max(len(starts[row][name].a) for row in rows)
+        rank = padded(max(len(starts[row][name].a) for row in rows), half=half)
         places[name] = Place(rows[0], rows[-1] + 1, column, rank, inner=a.shape[1], outer=b.shape[0])
         column = places[name].end
     return places

@@ -5,7 +5,7 @@ from torch import nn
 
 from tests.trainers.packed.running import member
 from trainers.packed.layers import attached
-from trainers.packed.stack import Factors, Stack
+from trainers.packed.stack import Factors, Stack, padded
 
 
 def test_a_layer_and_its_gradients_are_those_of_the_plain_sums():
@@ -52,3 +52,11 @@ def test_a_layer_and_its_gradients_are_those_of_the_plain_sums():
         assert torch.allclose(found_b[: ranks[row]], b.grad.T)
         assert not found_a[ranks[row] :].any()
         assert not found_b[ranks[row] :].any()
+
+
+def test_ranks_come_in_eights_in_half_precision_on_a_gpu_alone():
+    """Elsewhere no rank is padded but to the largest."""
+    assert [padded(rank, half=True) for rank in (1, 4, 8, 9, 64)] == [8, 8, 8, 16, 64]
+    assert padded(5, half=False) == 5
+    start = {"proj": Factors(torch.zeros(4, 6), torch.zeros(5, 4))}
+    assert Stack([start], arithmetic=torch.bfloat16).weights.shape == (1, 4, 11)
