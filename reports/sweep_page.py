@@ -8,6 +8,7 @@ from statistics import fmean
 from markupsafe import Markup
 
 from harness.types import Estimate, Outcome
+from reports.charts.bars import bars
 from reports.charts.canvas import Figure, Twin, figure
 from reports.charts.curves import Course, multiples
 from reports.charts.grid import Cell, Grid, grid
@@ -15,7 +16,8 @@ from reports.charts.parallel import Rail, Thread, parallel
 from reports.charts.plane import Kind, Plane, Spot, plane
 from reports.halving import Halved, halved
 from reports.load import Run
-from reports.numbers import interval, points, seconds
+from reports.numbers import interval, megabytes, points, seconds
+from reports.spreadsheet import as_link, points_csv
 from reports.sweep import Standing
 from reports.texts import measure
 from reports.training import Logged, ends, logged, rose
@@ -36,6 +38,8 @@ class SweepView:
         curves: the loss of each point that left one, all on one scale.
         curves_said: what they show, or why there are none; `curves_twin` has their ends as a table.
         cost: what the gain took, in a sentence.
+        memory: peak memory of each training; None where none is known.
+        sheet: the address of all points as CSV, within the page.
         halved: who was cut on the way; None without halving.
     """
 
@@ -47,6 +51,8 @@ class SweepView:
     curves_said: str
     curves_twin: Twin | None
     cost: str
+    memory: Figure | None
+    sheet: str
     missing: Mapping[str, str]
     halved: Halved | None
 
@@ -66,6 +72,8 @@ def view(run: Run, found: Trials) -> SweepView:
         curves_said=_curves_said(courses, len(found.trials)) + (_ended(cut.cuts) if cut else ""),
         curves_twin=_curves_twin(courses) if courses else None,
         cost=_cost(found),
+        memory=_memory(run, found),
+        sheet=as_link(points_csv(found, cut.cuts if cut else {})),
         halved=cut,
         missing={name: said for name, said in drawings.items() if isinstance(said, str)},
     )
@@ -278,3 +286,25 @@ def _cost(found: Trials) -> str:
         return said
     worth, best = max(paid, key=lambda each: each[0])
     return f"{said} Most gain a minute: {best.number} ({best.point.name}), {points(worth)} points."
+
+
+def _memory(run: Run, found: Trials) -> Figure | None:
+    """Peak memory as bars; a pack's is every point's of it, because it was held once for all."""
+    known = [(each, peak) for each in found.trials if (peak := each.point.figure("peak_memory_bytes")) is not None]
+    if not known:
+        return None
+    winner = run.sweep.winner if run.sweep else None
+    rows = [(f"{each.number} {each.point.name}", peak / 1e9, each.point.name == winner) for each, peak in known]
+    (least, low), (most, high) = (chosen(known, key=lambda pair: pair[1]) for chosen in (min, max))
+    said = (
+        f"All {len(known)} trainings held {megabytes(int(high))} at most."
+        if low == high
+        else f"Most memory: {most.number} ({most.point.name}), {megabytes(int(high))}; least: {least.number} "
+        f"({least.point.name}), {megabytes(int(low))}."
+    )
+    packed = " A pack's memory is that of all its points together." if any(_packed(each) for each, _ in known) else ""
+    return figure(partial(bars, rows, "peak memory, GB"), said + packed)
+
+
+def _packed(trial: Trial) -> bool:
+    return bool(trial.point.training.get("packed"))

@@ -2,7 +2,8 @@
 
 In place of the number, `fails` makes training fail. A point whose name starts with `full` is a model of its own.
 `r8=380:1000:lora.rank=8,lora.target_modules=qv,cut=20` sets more, of which `cut` are answers that are cut short, and
-such a point leaves the account of a training: ten seconds and a megabyte for each thousand parameters, and a curve.
+such a point leaves the account of a training: ten seconds and a megabyte for each thousand parameters, a peak of a
+hundred times that, and a curve.
 What is trained is written to `trained.log`.
 
 On the way a point answers three quarters of its questions, and of the others the part that it has of its steps; one
@@ -66,6 +67,7 @@ class FakeSweep:
         if settings:
             curve = [point(step, STEPS) for step in range(1, STEPS + 1)]
             cost = {"seconds": int(size) / 100, "adapter_bytes": 1000 * int(size)}
+            cost |= {"peak_memory_bytes": 100_000 * int(size)}
             (folder / "training.json").write_text(json.dumps({"curve": curve, **cost}))
         screen.say(f"trained {name}")
         with Path("trained.log").open("a") as log:

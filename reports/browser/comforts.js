@@ -79,6 +79,7 @@ function offerThemes() {
 }
 
 offerThemes();
+document.querySelectorAll("section#sweep table.points").forEach(choosable);
 document.querySelectorAll("main table").forEach(sortable);
 document.querySelectorAll("pre.command").forEach(copyable);
 showEdges(document.querySelectorAll(".scroll"));

@@ -16,6 +16,7 @@ _ORDER = (
     "address",
     "start",
     "linked",
+    "columns",
     "edges",
     "comforts",
 )

@@ -1,5 +1,7 @@
 """Each kind of page as a reader opens it: whole, silent, alone, in any light, on paper and on a telephone."""
 
+import csv
+
 import pytest
 
 pytestmark = pytest.mark.browser
@@ -113,6 +115,37 @@ def test_tables_sort_by_what_their_cells_mean(reports, visit):
         table.locator("thead th button").nth(ranked).click()
         last = table.locator(f"tbody tr > :nth-child({ranked + 1})").all_inner_texts()[-2:]
         assert sorted(last) == ["not measured", "–"]
+
+
+def test_columns_of_a_sweep_can_be_put_away(reports, visit):
+    """A box for each column but the first takes it out of head and rows, and puts it back; paper has no boxes."""
+    seen = visit(reports["sweep"])
+    table = seen.page.locator("[aria-label='Points of the sweep'] table")
+    heads = table.locator("thead th").all_inner_texts()
+    seen.page.locator("#sweep details.columns summary").first.click()
+    boxes = seen.page.locator("#sweep details.columns").first.get_by_role("checkbox")
+    assert boxes.count() == len(heads) - 1
+    boxes.nth(0).uncheck()
+    assert table.locator("thead th:visible").count() == len(heads) - 1
+    assert all(row.locator(":scope > :visible").count() == len(heads) - 1 for row in table.locator("tbody tr").all())
+    boxes.nth(0).check()
+    assert table.locator("thead th:visible").count() == len(heads)
+    seen.page.emulate_media(media="print")
+    assert seen.page.locator("details.columns:visible").count() == 0
+    assert seen.innocent()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_the_points_of_a_sweep_can_be_saved_as_csv(reports, visit, scripts):
+    """A press saves a file with a line for each point, and asks nobody for it; scripts or not."""
+    seen = visit(reports["sweep"], ready=scripts, java_script_enabled=scripts)
+    with seen.page.expect_download() as saving:
+        seen.page.get_by_role("link", name="All points as CSV").click()
+    assert saving.value.suggested_filename == "sweep.csv"
+    with saving.value.path().open(newline="", encoding="utf-8") as file:
+        assert [row["point"] for row in csv.DictReader(file)] == ["small", "large", "full", "broken"]
+    assert seen.errors == []
+    assert seen.foreign == []
 
 
 def test_a_command_can_be_copied(reports, visit):

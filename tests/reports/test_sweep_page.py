@@ -1,6 +1,10 @@
 """The pictures of a sweep's page, made of real runs of made-up points: what they say, and why they are not drawn."""
 
+import csv
+import io
 import re
+from base64 import b64decode
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -10,13 +14,16 @@ import vl_convert  # noqa: F401  # and so does the drawing library
 
 from harness import session
 from harness.types import Estimate, Outcome
+from reports.charts.bars import bars
 from reports.charts.grid import SHADES, Cell, Grid, grid
 from reports.charts.parallel import Rail
 from reports.charts.plane import Kind
 from reports.html import write_report
 from reports.load import load
 from reports.page import build
+from reports.spreadsheet import as_link, points_csv
 from reports.sweep import Point
+from reports.sweep_page import view
 from reports.trials import Trial, placed
 from tests.playground import finished_run, make_model, run_gate
 from tests.reports.reader import ANCHORS, Outline, sections
@@ -72,8 +79,9 @@ def test_the_five_pictures_say_what_they_show(swept):
     assert outline.unbalanced == []
     assert len(outline.ids) == len(set(outline.ids))
     figures = re.findall(r"<figure>.*?</figure>", page[page.index('id="sweep"') : page.index('id="suites"')], re.DOTALL)
-    assert len(figures) == 5
-    assert all('<details class="twin">' in each and "<figcaption>" in each for each in figures)
+    assert len(figures) == 6
+    assert all("<figcaption>" in each for each in figures)
+    assert all('<details class="twin">' in each for each in figures[:-1])  # the last one's numbers are the table above
     assert {"pareto", "parallel", "map", "curves", "cost", "selection"} <= set(outline.ids)
 
 
@@ -98,6 +106,7 @@ def test_what_cannot_be_drawn_says_why(swept):
     assert "No suite of this run only bounds drops, so there is nothing to weigh the gain against." in words
     assert "A map needs two settings that differ" in words
     assert "No point left a curve of its training." in words
+    assert "Most memory" not in words
     assert "No point passes its gates with a known training time" in words
 
 
@@ -144,3 +153,70 @@ def test_a_map_shades_losses_orange_gains_blue_and_the_base_in_between():
     assert [shade for shade in SHADES if f'fill="{shade}"' in drawn] == [SHADES[0], SHADES[3], SHADES[6]]
     assert {">−20.0<", ">0.0<", ">ns<", ">+20.0<"} <= set(re.findall(r">[^<>]+<", drawn))
     assert len(re.findall(r'stroke="#5f6873"', drawn)) == 6
+
+
+def read(text):
+    """The rows of CSV text by column."""
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_all_points_can_be_had_as_csv(swept):
+    """The page holds a file with a line for each point: settings, outcome, unrounded differences, what it took."""
+    folder = swept(*GRID)
+    found = build(load(folder), 1).sweep.trials
+    [address] = re.findall(
+        r'href="(data:[^"]*)" download="sweep.csv"', write_report(folder).read_text(encoding="utf-8")
+    )
+    kind, _, content = address.partition(";base64,")
+    assert kind == "data:text/csv;charset=utf-8"
+    rows = read(b64decode(content).decode())
+    assert [row["point"] for row in rows] == ["r4-qv", "r16-qv", "r4-all", "r16-all", "r64-all"]
+    assert [row["own_gates"] for row in rows] == ["PASS", "PASS", "PASS", "FAIL", "INVALID"]
+    assert [row["lora.rank"] for row in rows] == ["4", "16", "4", "16", "64"]
+    assert float(rows[0]["knows_exact_match_change"]) == pytest.approx(-2 / 400)
+    assert float(rows[0]["task_exact_match_low"]) < found.trials[0].gain.value < float(rows[0]["task_exact_match_high"])
+    assert (float(rows[0]["seconds"]), rows[0]["parameters"]) == (2.0, "200")
+    unmeasured = {key for key, value in rows[4].items() if not value}
+    assert {"knows_exact_match_change", "task_exact_match_low", "broken", "ranking_half", "seconds"} <= unmeasured
+
+
+def test_a_spreadsheet_is_given_no_formula_and_no_hidden_character(swept):
+    """Names and settings that others chose begin with an apostrophe where a spreadsheet would compute them."""
+    found = build(load(swept(*GRID)), 1).sweep.trials
+    names = ("=HYPERLINK(1)", "+1", "-1", "@sum", "\u202e=1", "plain, with a comma")
+    trials = tuple(
+        replace(each, point=replace(each.point, name=name)) for each, name in zip(found.trials * 2, names, strict=False)
+    )
+    rows = read(points_csv(replace(found, trials=trials), {}))
+    assert [row["point"] for row in rows] == [
+        *("'=HYPERLINK(1)", "'+1", "'-1", "'@sum"),
+        "⟨U+202E⟩=1",
+        "plain, with a comma",
+    ]
+    assert re.fullmatch("data:text/csv;charset=utf-8;base64,[A-Za-z0-9+/=]+", as_link("\u202e,\"<>'&"))
+
+
+def test_memory_is_drawn_where_it_is_known(swept):
+    """Bars with the most and the least in words; a point without a figure has none."""
+    view = build(load(swept(*GRID)), 1).sweep
+    assert view.memory.caption == "Most memory: 4 (r16-all), 480 MB; least: 1 (r4-qv), 20 MB."
+    assert [view.memory.wide.count(text) for text in (">0.48<", ">0.02<")] == [1, 1]
+    assert view.memory.twin is None
+
+
+def test_a_pack_is_told_to_hold_its_memory_for_all(swept):
+    """What one training of several points held is not said of each as if it were its own."""
+    run = load(swept(*GRID))
+    found = build(run, 1).sweep.trials
+    told = {"packed": {"k": 4, "shared_seconds": 1.0}, "peak_memory_bytes": 2 * 10**9}
+    together = tuple(replace(each, point=replace(each.point, training=told)) for each in found.trials)
+    said = view(run, replace(found, trials=together)).memory.caption
+    assert said == "All 5 trainings held 2,000 MB at most. A pack's memory is that of all its points together."
+
+
+def test_a_bar_has_its_number_at_its_end():
+    """Also where all are zero, and hostile names are drawn as text."""
+    drawn = bars([("1 </text><script>", 1.5, True), ("2 b", 0.0, False)], "peak memory, GB", 1060)
+    assert ">1.5<" in drawn
+    assert "<script" not in drawn
+    assert ">0<" in bars([("1 a", 0.0, False)], "peak memory, GB", 340)
