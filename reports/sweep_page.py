@@ -34,11 +34,10 @@ class SweepView:
     """A sweep as the page shows it.
 
     Attributes:
-        pareto, rails, maps: pictures; where there is nothing to draw, `missing` says why by the picture's name.
+        pareto, rails, maps, memory: pictures; where there is nothing to draw, `missing` says why by the picture's name.
         curves: the loss of each point that left one, all on one scale.
         curves_said: what they show, or why there are none; `curves_twin` has their ends as a table.
         cost: what the gain took, in a sentence.
-        memory: peak memory of each training; None where none is known.
         sheet: the address of all points as CSV, within the page.
         halved: who was cut on the way; None without halving.
     """
@@ -60,9 +59,9 @@ class SweepView:
 def view(run: Run, found: Trials) -> SweepView:
     """Draw a sweep."""
     courses = [(trial, curve) for trial in found.trials if (curve := logged(run.work.get(trial.point.name)))]
-    pareto, rails, maps = _pareto(found), _rails(run, found), _maps(found)
+    pareto, rails, maps, memory = _pareto(found), _rails(run, found), _maps(found), _memory(run, found)
     cut = halved(run.sweep, found.trials) if run.sweep else None
-    drawings = {"pareto": pareto, "rails": rails, "maps": maps}
+    drawings = {"pareto": pareto, "rails": rails, "maps": maps, "memory": memory}
     return SweepView(
         trials=found,
         pareto=None if isinstance(pareto, str) else pareto,
@@ -72,7 +71,7 @@ def view(run: Run, found: Trials) -> SweepView:
         curves_said=_curves_said(courses, len(found.trials)) + (_ended(cut.cuts) if cut else ""),
         curves_twin=_curves_twin(courses) if courses else None,
         cost=_cost(found),
-        memory=_memory(run, found),
+        memory=None if isinstance(memory, str) else memory,
         sheet=as_link(points_csv(found, cut.cuts if cut else {})),
         halved=cut,
         missing={name: said for name, said in drawings.items() if isinstance(said, str)},
@@ -288,23 +287,20 @@ def _cost(found: Trials) -> str:
     return f"{said} Most gain a minute: {best.number} ({best.point.name}), {points(worth)} points."
 
 
-def _memory(run: Run, found: Trials) -> Figure | None:
-    """Peak memory as bars; a pack's is every point's of it, because it was held once for all."""
+def _memory(run: Run, found: Trials) -> Figure | str:
+    """Peak memory of each training as bars; where it is the same for all, as in one pack, a sentence says it better."""
     known = [(each, peak) for each in found.trials if (peak := each.point.figure("peak_memory_bytes")) is not None]
     if not known:
-        return None
+        return "No training told how much memory it held."
+    packed = any(each.point.training.get("packed") for each, _ in known)
+    pack = " A pack's memory is that of all its points together." if packed else ""
+    (least, low), (most, high) = (chosen(known, key=lambda pair: pair[1]) for chosen in (min, max))
+    if low == high:
+        return f"Peak memory: {megabytes(int(high))}.{pack}"
     winner = run.sweep.winner if run.sweep else None
     rows = [(f"{each.number} {each.point.name}", peak / 1e9, each.point.name == winner) for each, peak in known]
-    (least, low), (most, high) = (chosen(known, key=lambda pair: pair[1]) for chosen in (min, max))
     said = (
-        f"All {len(known)} trainings held {megabytes(int(high))} at most."
-        if low == high
-        else f"Most memory: {most.number} ({most.point.name}), {megabytes(int(high))}; least: {least.number} "
-        f"({least.point.name}), {megabytes(int(low))}."
+        f"Most memory: {most.number} ({most.point.name}), {megabytes(int(high))}; least: {least.number} "
+        f"({least.point.name}), {megabytes(int(low))}.{pack}"
     )
-    packed = " A pack's memory is that of all its points together." if any(_packed(each) for each, _ in known) else ""
-    return figure(partial(bars, rows, "peak memory, GB"), said + packed)
-
-
-def _packed(trial: Trial) -> bool:
-    return bool(trial.point.training.get("packed"))
+    return figure(partial(bars, rows, "peak memory, GB"), said)

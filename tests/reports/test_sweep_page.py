@@ -106,7 +106,7 @@ def test_what_cannot_be_drawn_says_why(swept):
     assert "No suite of this run only bounds drops, so there is nothing to weigh the gain against." in words
     assert "A map needs two settings that differ" in words
     assert "No point left a curve of its training." in words
-    assert "Most memory" not in words
+    assert "No training told how much memory it held." in words
     assert "No point passes its gates with a known training time" in words
 
 
@@ -210,8 +210,9 @@ def test_a_pack_is_told_to_hold_its_memory_for_all(swept):
     found = build(run, 1).sweep.trials
     told = {"packed": {"k": 4, "shared_seconds": 1.0}, "peak_memory_bytes": 2 * 10**9}
     together = tuple(replace(each, point=replace(each.point, training=told)) for each in found.trials)
-    said = view(run, replace(found, trials=together)).memory.caption
-    assert said == "All 5 trainings held 2,000 MB at most. A pack's memory is that of all its points together."
+    drawn = view(run, replace(found, trials=together))
+    assert drawn.memory is None
+    assert drawn.missing["memory"] == "Peak memory: 2,000 MB. A pack's memory is that of all its points together."
 
 
 def test_a_bar_has_its_number_at_its_end():
