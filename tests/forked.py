@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,9 @@ LARGE = (
     *("pytest", "numpy", "scipy.stats", "statsmodels.api", "altair", "vl_convert", "datasets", "lm_eval"),
     *("torch", "transformers", "peft", "trl.trainer.sft_trainer"),
 )
+
+LOADED = "ignore:Module already imported:pytest.PytestAssertRewriteWarning"
+"""What pytest says of libraries of its own that others have loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,7 @@ class Forked:
     def __exit__(  # noqa: D105
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.stdin.close()
-        self._server.wait()
+        self._server.communicate()
 
     def pytest(self, folder: Path, *words: str) -> Told:
         """Run pytest with these words in `folder`, which stands first on the path."""
@@ -82,10 +85,13 @@ def _run(folder: str, words: list[str], output: int) -> None:
         os.environ["PYTHONPATH"] = folder
         sys.path.insert(0, folder)
         sys.dont_write_bytecode = True
-        code = int(pytest.main(words))
+        code = int(pytest.main(["-W", LOADED, *words]))
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
         sys.stdout.flush()
         sys.stderr.flush()
-    finally:
         os._exit(code)
 
 
