@@ -1,24 +1,20 @@
 """A sweep's points as CSV, one line each: the numbers of its tables unrounded, for a spreadsheet or pandas."""
 
-import csv
-import io
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 
+from reports.sheet.cells import label, write_table
 from reports.sweep import Standing
-from reports.texts import visible
 from reports.trials import Trial, Trials
 
 __all__ = ["as_link", "points_csv"]
 
 _TRAINED = ("adapter_bytes", "peak_memory_bytes", "seconds", "tokens_per_second")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of a formula."""
 
 Cell = float | str | None
 
 
-def points_csv(found: Trials, cuts: Mapping[int, Standing]) -> str:
+def points_csv(found: Trials, cuts: Mapping[int, Standing]) -> bytes:
     """All points in the order of the plan.
 
     Args:
@@ -31,16 +27,12 @@ def points_csv(found: Trials, cuts: Mapping[int, Standing]) -> str:
         a formula begins with an apostrophe.
     """
     rows = [_row(found, each, cuts.get(each.number)) for each in found.trials]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows({key: _safe(value) for key, value in row.items()} for row in rows)
-    return text.getvalue()
+    return write_table([label(key) for key in rows[0]], [[_cell(value) for value in row.values()] for row in rows])
 
 
-def as_link(text: str) -> str:
+def as_link(table: bytes) -> str:
     """The address of a file that is in the page itself: a press saves it, and nothing is asked of anybody."""
-    return "data:text/csv;charset=utf-8;base64," + b64encode(text.encode()).decode()
+    return "data:text/csv;charset=utf-8;base64," + b64encode(table).decode()
 
 
 def _row(found: Trials, trial: Trial, cut: Standing | None) -> dict[str, Cell]:
@@ -69,8 +61,5 @@ def _named(name: str, parts: Sequence[str], values: Sequence[Cell]) -> dict[str,
     return {"_".join(filter(None, (name, part))): value for part, value in zip(parts, values, strict=True)}
 
 
-def _safe(value: Cell) -> Cell:
-    if not isinstance(value, str):
-        return value
-    shown = visible(value)
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+def _cell(value: Cell) -> str:
+    return "" if value is None else label(value) if isinstance(value, str) else repr(value)

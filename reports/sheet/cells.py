@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.errors import UsageProblem
 from reports.texts import clip, visible
 
-__all__ = ["cell", "read_table", "write_table"]
+__all__ = ["cell", "label", "read_table", "write_table"]
 
 _RUNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _TRUTHS = frozenset({"true", "false"})
@@ -35,8 +35,14 @@ def cell(text: str) -> str:
     return f"'{shown}" if _is_taken_for_more(shown) else shown
 
 
+def label(text: str) -> str:
+    """A short text as a cell that programs read, too: it runs nothing and hides nothing, and is else as it was."""
+    shown = visible(text).replace("\t", "␉")
+    return f"'{shown}" if shown.strip().startswith(_RUNS) else shown
+
+
 def write_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bytes:
-    """CSV of cells that `cell` made; the mark at its start tells spreadsheets that it is UTF-8."""
+    """CSV of numbers and of what `cell` or `label` made; the mark at its start tells spreadsheets that it is UTF-8."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows([header, *rows])
     return text.getvalue().encode("utf-8-sig")

@@ -142,7 +142,7 @@ def test_the_points_of_a_sweep_can_be_saved_as_csv(reports, visit, scripts):
     with seen.page.expect_download() as saving:
         seen.page.get_by_role("link", name="All points as CSV").click()
     assert saving.value.suggested_filename == "sweep.csv"
-    with saving.value.path().open(newline="", encoding="utf-8") as file:
+    with saving.value.path().open(newline="", encoding="utf-8-sig") as file:
         assert [row["point"] for row in csv.DictReader(file)] == ["small", "large", "full", "broken"]
     assert seen.errors == []
     assert seen.foreign == []

@@ -155,9 +155,9 @@ def test_a_map_shades_losses_orange_gains_blue_and_the_base_in_between():
     assert len(re.findall(r'stroke="#5f6873"', drawn)) == 6
 
 
-def read(text):
-    """The rows of CSV text by column."""
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+def read(table):
+    """The rows of CSV by column."""
+    return list(csv.DictReader(io.StringIO(table.decode("utf-8-sig"), newline="")))
 
 
 def test_all_points_can_be_had_as_csv(swept):
@@ -169,7 +169,7 @@ def test_all_points_can_be_had_as_csv(swept):
     )
     kind, _, content = address.partition(";base64,")
     assert kind == "data:text/csv;charset=utf-8"
-    rows = read(b64decode(content).decode())
+    rows = read(b64decode(content))
     assert [row["point"] for row in rows] == ["r4-qv", "r16-qv", "r4-all", "r16-all", "r64-all"]
     assert [row["own_gates"] for row in rows] == ["PASS", "PASS", "PASS", "FAIL", "INVALID"]
     assert [row["lora.rank"] for row in rows] == ["4", "16", "4", "16", "64"]
@@ -193,7 +193,7 @@ def test_a_spreadsheet_is_given_no_formula_and_no_hidden_character(swept):
         "⟨U+202E⟩=1",
         "plain, with a comma",
     ]
-    assert re.fullmatch("data:text/csv;charset=utf-8;base64,[A-Za-z0-9+/=]+", as_link("\u202e,\"<>'&"))
+    assert re.fullmatch("data:text/csv;charset=utf-8;base64,[A-Za-z0-9+/=]+", as_link(b"\xff,\"<>'&"))
 
 
 def test_memory_is_drawn_where_it_is_known(swept):
