@@ -25,6 +25,7 @@ _STYLES = {
     Outcome.CUT: "dim",
 }
 _WIDTH_OF_A_FILE = 120
+_ANY_WIDTH = 10_000
 _STRICTER = "bounds are wider than 95% where a gate shares its error between looks or candidates, as its reason says"
 
 
@@ -51,7 +52,9 @@ def print_verdicts(run_json: Mapping[str, Any], *, file: TextIO, color: bool) ->
         emoji=False,
     )
     with console.capture() as printed:
-        console.print(verdict_table(verdicts))
+        table = verdict_table(verdicts)
+        fits = console.measure(table, options=console.options.update_width(_ANY_WIDTH)).maximum <= console.width
+        console.print(table if fits else Text("\n").join(map(_stacked, verdicts)), soft_wrap=not fits)
         if _shares_error(run_json):
             console.print(Text(_STRICTER))
         tail = " (partial: not a verdict to ship on)" if document.flag("partial") else ""
@@ -81,6 +84,19 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Table:
         numbers = (*_observed(each), count(each.n), _optional(each.gained), _optional(each.lost))
         table.add_row(name, _text(each.suite), _text(each.gate), _text(each.model), *map(Text, numbers))
     return table
+
+
+def _stacked(verdict: Verdict) -> Text:
+    """A gate on a terminal that is too narrow for the table: what it is on one line, its numbers on the next."""
+    name = _outcome(verdict.outcome)
+    if verdict.advisory:
+        name.append(" (advisory)")
+    where = _text(f"  {verdict.suite} · {verdict.gate} · {verdict.model}")
+    value, bounds = _observed(verdict)
+    numbers = [value, f"95% bounds {bounds}" if bounds else "", f"n {count(verdict.n)}"]
+    flips = (("gained", verdict.gained), ("lost", verdict.lost))
+    numbers += [f"{what} {count(number)}" for what, number in flips if number is not None]
+    return Text.assemble(name, where, "\n  ", ", ".join(filter(None, numbers)))
 
 
 def _observed(verdict: Verdict) -> tuple[str, str]:

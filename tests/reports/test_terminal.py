@@ -3,6 +3,8 @@
 import io
 import json
 
+import pytest
+
 from reports.terminal import print_verdicts
 from tests.reports.maker import demo
 
@@ -22,6 +24,29 @@ def test_every_gate_has_a_line(tmp_path):
     lines = printed(tmp_path, made).splitlines()
     assert [line.split()[0] for line in lines[1:6]] == ["PASS", "PASS", "PASS", "FAIL", "PASS"]
     assert lines[6] == "outcome: FAIL (partial: not a verdict to ship on)"
+
+
+@pytest.mark.parametrize(("columns", "lines_each"), [(60, 2), (80, 2), (120, 1)])
+def test_a_narrow_terminal_breaks_no_name(tmp_path, monkeypatch, columns, lines_each):
+    """Where the table does not fit a gate has two lines: what it is, and its numbers; no word is cut in two."""
+
+    class Screen(io.StringIO):
+        """A terminal."""
+
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", str(columns))
+    content = json.loads((demo(400, loss=0.05).write(tmp_path / "run") / "run.json").read_text(encoding="utf-8"))
+    print_verdicts(content, file=(out := Screen()), color=False)
+    lines = out.getvalue().splitlines()
+    told = content["verdicts"]
+    assert len(lines) == lines_each * len(told) + (lines_each == 1) + 1
+    for each in told:
+        (line,) = [line for line in lines if each["gate"] in line and each["suite"] in line]
+        assert line.startswith(each["outcome"])
+        assert each["model"] in line
+    assert sum(f"{told[0]['n']}" in line for line in lines) >= 1
 
 
 def test_text_of_others_cannot_style_or_drive_the_terminal(tmp_path):
