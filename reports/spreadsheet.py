@@ -44,7 +44,7 @@ def _row(found: Trials, trial: Trial, cut: Standing | None) -> dict[str, Cell]:
         line = trial.changes.get(column)
         bounds = line.bounds if line else None
         values = (line.delta if line else None, bounds.low if bounds else None, bounds.high if bounds else None)
-        row |= _named(_column(column), ("change", "low", "high"), values)
+        row |= _named("/".join(dict.fromkeys(column)), ("change", "low", "high"), values)
     row |= {"broken": trial.broken, "ranking_half": point.select}
     row |= _named(
         "behind_winner", ("", "low", "high"), (behind.value, behind.low, behind.high) if behind else (None,) * 3
@@ -53,12 +53,8 @@ def _row(found: Trials, trial: Trial, cut: Standing | None) -> dict[str, Cell]:
     return row | {key: point.figure(key) for key in _TRAINED} | {"trained": point.way, "gain_per_minute": trial.worth}
 
 
-def _column(column: tuple[str, str]) -> str:
-    return "_".join(dict.fromkeys(column))
-
-
 def _named(name: str, parts: Sequence[str], values: Sequence[Cell]) -> dict[str, Cell]:
-    return {"_".join(filter(None, (name, part))): value for part, value in zip(parts, values, strict=True)}
+    return {"/".join(filter(None, (name, part))): value for part, value in zip(parts, values, strict=True)}
 
 
 def _cell(value: Cell) -> str:

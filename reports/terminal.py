@@ -78,25 +78,19 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Table:
     for title in ("observed", "95% bounds", "n", "gained", "lost"):
         table.add_column(title, justify="right", no_wrap=True)
     for each in verdicts:
-        name = _outcome(each.outcome)
-        if each.advisory:
-            name.append(" (advisory)")
         numbers = (*_observed(each), count(each.n), _optional(each.gained), _optional(each.lost))
-        table.add_row(name, _text(each.suite), _text(each.gate), _text(each.model), *map(Text, numbers))
+        table.add_row(_weighed(each), _text(each.suite), _text(each.gate), _text(each.model), *map(Text, numbers))
     return table
 
 
 def _stacked(verdict: Verdict) -> Text:
     """A gate on a terminal that is too narrow for the table: what it is on one line, its numbers on the next."""
-    name = _outcome(verdict.outcome)
-    if verdict.advisory:
-        name.append(" (advisory)")
     where = _text(f"  {verdict.suite} · {verdict.gate} · {verdict.model}")
     value, bounds = _observed(verdict)
     numbers = [value, f"95% bounds {bounds}" if bounds else "", f"n {count(verdict.n)}"]
     flips = (("gained", verdict.gained), ("lost", verdict.lost))
     numbers += [f"{what} {count(number)}" for what, number in flips if number is not None]
-    return Text.assemble(name, where, "\n  ", ", ".join(filter(None, numbers)))
+    return Text.assemble(_weighed(verdict), where, "\n  ", ", ".join(filter(None, numbers)))
 
 
 def _observed(verdict: Verdict) -> tuple[str, str]:
@@ -110,6 +104,11 @@ def _observed(verdict: Verdict) -> tuple[str, str]:
 
 def _optional(number: int | None) -> str:
     return "" if number is None else count(number)
+
+
+def _weighed(verdict: Verdict) -> Text:
+    """The outcome, and whether the run's own rests on it."""
+    return _outcome(verdict.outcome).append(" (advisory)" if verdict.advisory else "")
 
 
 def _outcome(outcome: Outcome) -> Text:

@@ -1,7 +1,8 @@
 """Pytest in a process of its own, again and again, without loading the large libraries each time.
 
 A server that has loaded them, and nothing of this project, forks for each call: the child is as fresh as an interpreter
-that was started for it, but for these modules. What it runs is the project of the folder that it is told.
+that was started for it, but for these modules. What it runs is the project of the folder that it is told;
+the server of forks of multiprocessing would bring the modules of the caller.
 """
 
 import json

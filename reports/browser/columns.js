@@ -2,8 +2,7 @@
 
 /** A box for each column but the first, in a fold above the table. */
 function choosable(table) {
-  const heads = [...(table.tHead?.rows[0]?.cells ?? [])].slice(1);
-  if (!heads.length) return;
+  const heads = [...table.tHead.rows[0].cells].slice(1);
   const boxes = heads.map((head, at) => {
     const box = make("input", { type: "checkbox" });
     box.checked = true;
@@ -13,6 +12,5 @@ function choosable(table) {
     const words = [...head.childNodes].map((part) => part.textContent.trim());
     return make("label", {}, box, ` ${words.filter(Boolean).join(" ")}`);
   });
-  const choice = make("details", { class: "columns" }, make("summary", {}, "Columns"), ...boxes);
-  (table.closest(".scroll") ?? table).before(choice);
+  table.closest(".scroll").before(make("details", { class: "columns" }, make("summary", {}, "Columns"), ...boxes));
 }

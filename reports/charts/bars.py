@@ -13,13 +13,13 @@ Bar = tuple[str, float, bool]
 
 
 def bars(amounts: Sequence[Bar], title: str, width: int) -> Markup:
-    """SVG of `width` pixels: a bar from zero for each amount, in order, with the number at its end."""
+    """SVG of `width` pixels: a bar from zero for each amount (one at least is > 0), in order, its number at the end."""
     import altair as alt
 
     rows = labelled([{"label": label, "amount": amount, "marked": marked} for label, amount, marked in amounts])
-    reach = 1.15 * max((row["amount"] for row in rows), default=1.0)
+    reach = 1.15 * max(row["amount"] for row in rows)
     axis = alt.Axis(tickCount=4)
-    across = alt.X("amount:Q", scale=alt.Scale(domain=[0, reach or 1.0], nice=False), title=title, axis=axis)
+    across = alt.X("amount:Q", scale=alt.Scale(domain=[0, reach], nice=False), title=title, axis=axis)
     colour = alt.condition(alt.datum.marked, alt.value(CANDIDATE), alt.value(BASE))
     chart = alt.Chart(alt.InlineData(values=rows)).encode(y=row_axis(rows, width), x=across)
     number = chart.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(

@@ -134,6 +134,13 @@ def test_no_shell_step_can_lose_a_failure(step):
     refuse_traps(step)
 
 
+@pytest.mark.parametrize("script", ["make | tee log", "make\nmake test", "echo ${{ github.ref }}", "if true; then"])
+def test_a_step_that_could_lose_a_failure_is_noticed(script):
+    """A pipe, several lines without strictness, an expression in the script, and what bash cannot read."""
+    with pytest.raises(AssertionError):
+        refuse_traps({"shell": "bash", "run": script})
+
+
 def test_the_commenting_job_checks_nothing_out_and_may_write_nothing_else():
     """It has two permissions, one step, no checkout and no shell of its own."""
     content = load_yaml(ROOT / "docs" / "ci" / "comment.yml")

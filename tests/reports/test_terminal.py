@@ -46,7 +46,8 @@ def test_a_narrow_terminal_breaks_no_name(tmp_path, monkeypatch, columns, lines_
         (line,) = [line for line in lines if each["gate"] in line and each["suite"] in line]
         assert line.startswith(each["outcome"])
         assert each["model"] in line
-    assert sum(f"{told[0]['n']}" in line for line in lines) >= 1
+        numbers = lines[lines.index(line) + lines_each - 1]
+        assert f" {each['n']:,}" in numbers
 
 
 def test_text_of_others_cannot_style_or_drive_the_terminal(tmp_path):

@@ -23,7 +23,10 @@ from trainers.sections import Lora, Optim
 __all__ = ["Factors", "Member", "Place", "Stack", "draw", "padded"]
 
 EIGHT = 8
-"""Numbers in 16 bytes of half precision: what rows of a matrix must be a multiple of for tensor cores' own kernels."""
+"""Numbers in 16 bytes of half precision: what rows of a matrix must be a multiple of for tensor cores' own kernels.
+
+Source: NVIDIA, Matrix Multiplication Background User's Guide, on alignment; and tests/trainers/packed/test_cuda.py.
+"""
 
 
 class Factors(NamedTuple):
