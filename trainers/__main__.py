@@ -29,6 +29,8 @@ ENVIRONMENT = {
     # Threads that spin while they wait train two to three times slower as soon as the machine has other work.
     "OMP_WAIT_POLICY": "passive",
     "GOMP_SPINCOUNT": "20000",  # a short spin first: without it a quiet machine trains a quarter slower
+    # Large tensors in large pages where the system gives them on request: a training's first steps touch gigabytes.
+    "THP_MEM_ALLOC_ENABLE": "1",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
 }
 """Read by libraries when they are imported; what the caller has set stands."""

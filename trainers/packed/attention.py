@@ -156,15 +156,15 @@ class _Spread(torch.autograd.Function):  # type: ignore[misc]  # torch is read w
     def forward(ctx: Any, x: Tensor, rows: Rows) -> Tensor:  # noqa: ANN401  # autograd's context
         """Put tokens in their padded places."""
         ctx.rows = rows
-        return x.index_select(1, rows.spread)
+        return _taken(x, rows.spread)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401  # autograd's context
         """Take them out of there, and add up those of a token that was put in several."""
         rows: Rows = ctx.rows
-        back = grad.index_select(1, rows.real)
+        back = _taken(grad, rows.real)
         if rows.copies.numel():
-            back.index_add_(1, rows.copied, grad.index_select(1, rows.copies))
+            back.index_add_(1, rows.copied, _taken(grad, rows.copies))
         return back, None
 
 
@@ -175,10 +175,20 @@ class _Gather(torch.autograd.Function):  # type: ignore[misc]  # torch is read w
     def forward(ctx: Any, x: Tensor, rows: Rows) -> Tensor:  # noqa: ANN401  # autograd's context
         """Take tokens out of their padded places."""
         ctx.rows = rows
-        return x.index_select(1, rows.real)
+        return _taken(x, rows.real)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401  # autograd's context
         """Put them back."""
         rows: Rows = ctx.rows
-        return grad.index_select(1, rows.spread).index_fill_(1, rows.unread, 0), None
+        return _taken(grad, rows.spread).index_fill_(1, rows.unread, 0), None
+
+
+def _taken(x: Tensor, index: Tensor) -> Tensor:
+    """(K, N, heads, D) at `index` (M,) -> (K, M, heads, D). On a CPU row by row, as torch is fast with rows alone."""
+    if x.is_cuda:
+        return x.index_select(1, index)
+    found = x.new_empty(x.shape[0], len(index), *x.shape[2:])
+    for one, taken in zip(x.contiguous().flatten(2), found.flatten(2), strict=True):
+        torch.index_select(one, 0, index, out=taken)
+    return found

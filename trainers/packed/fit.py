@@ -4,6 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +19,7 @@ from trainers.checkpoints import finish, newest, spent_seconds
 from trainers.config import TrainConfig
 from trainers.encode import EncodedRow
 from trainers.fit import Curve, Point
+from trainers.packed.answers import Places, at_answers, ends_alike
 from trainers.packed.attention import attending_rows
 from trainers.packed.fused import fused
 from trainers.packed.halfway import Halfway
@@ -146,6 +148,7 @@ class _Run:
         self._stack = Stack(starts, arithmetic=model.get_input_embeddings().weight.dtype)
         self._updates = Updates(self._stack, members, self._stream.steps)
         self._curves: list[list[Point]] = [[] for _ in members]
+        self._places, self._early = Places(), False
         self._saved = time.monotonic()
         self._first, self._last = 0, math.ceil(self._stream.steps * task.part)
         if task.part < WHOLE and self._last < _FEWEST:
@@ -171,7 +174,9 @@ class _Run:
 
     def train(self, on_step: OnStep, say: Callable[[str], None]) -> Packed:
         model, task = self._model, self._task
-        refuse_other_head(model, torch.tensor([task.rows[0].input_ids], device=model.device))
+        row = torch.tensor([task.rows[0].input_ids], device=model.device)
+        refuse_other_head(model, row)
+        self._early = ends_alike(model, row)
         checkpoint = newest(task.folder, task.job, say)
         resumed_at, spent = self._resume(checkpoint, say) if checkpoint else (self._first, 0.0)
         if task.config.gradient_checkpointing:
@@ -182,6 +187,7 @@ class _Run:
             fused(model, say),
             attached(model, self._stack, self._members) as moment,
             attending_rows(model),
+            at_answers(model, self._places) if self._early else nullcontext(),
         ):
             for number in range(resumed_at, self._last):
                 self._record(number, self._step(self._stream.step(number), number, moment), on_step)
@@ -206,13 +212,14 @@ class _Run:
 
     def _both_ways(self, batch: Batch, learned: Tensor) -> Tensor:
         """Forward and back through one batch; the losses (K,)."""
+        self._places.now = batch.places
         hidden = self._decoder(
             input_ids=batch.ids.expand(len(self._members), -1),  # (K, N)
             position_ids=batch.rows.positions,
             packed_rows=batch.rows,
             use_cache=False,
         ).last_hidden_state
-        read = hidden.index_select(1, batch.places)  # (K, n, h)
+        read = hidden if self._early else hidden.index_select(1, batch.places)  # (K, n, h)
         losses = answer_losses(read, self._head, batch.labels, learned=learned)
         losses.sum().backward()  # adapters share no number, so each gets the gradient of its own loss
         return losses.detach()

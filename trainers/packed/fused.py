@@ -1,8 +1,9 @@
-"""The arithmetic between linear layers on a GPU: one kernel where the model's own code starts six to ten.
+"""The arithmetic between linear layers: one kernel on a GPU where the model's own code starts six to ten.
 
 A step of a pack moves more bytes in norms, rotations and activations than in all adapters, because each of their
-elementary operations reads and writes all tokens. Norms become torch's own fused one; rotations and gated activations
-are compiled. Each replacement is tried beside what it replaces, and stays only where both agree.
+elementary operations reads and writes all tokens. On a GPU norms become torch's own fused one; rotations and gated
+activations are compiled. On a CPU, where compiling takes longer than many a training, they are those of `by_hand`.
+Each replacement is tried beside what it replaces, and stays only where both agree.
 """
 
 import sys
@@ -16,29 +17,32 @@ import torch
 from torch import Tensor, nn
 
 from trainers.bases import Model
+from trainers.packed import by_hand
 
 __all__ = ["compiled", "fused"]
 
-AGREE = 2e-2
-"""Relative and absolute: a few roundings of bf16, which keeps 8 bits."""
+AGREE, AGREE_HALF = 1e-5, 2e-2
+"""Relative and absolute: a few roundings of fp32, in which models norm in any case, and of bf16, which keeps 8 bits."""
 ROTATION = "apply_rotary_pos_emb"
 """What the families that are packed call the rotation of queries and keys, in the module of their attention."""
 
 
 @contextmanager
 def fused(model: Model, say: Callable[[str], None]) -> Iterator[None]:
-    """Have `model` use fewer and larger kernels meanwhile; does nothing on a CPU.
+    """Have `model` move less meanwhile.
 
     Args:
         model: the base, on its device.
         say: told when compiling does not work here, and the model's own code is used.
     """
     with ExitStack() as changed:
+        for module in model.modules():
+            if (norm := _norm(module)) is not None:
+                changed.enter_context(patch.object(module, "forward", norm))
         if model.device.type == "cuda":
-            for module in model.modules():
-                if (norm := _norm(module)) is not None:
-                    changed.enter_context(patch.object(module, "forward", norm))
             _compile_between(model, changed, say)
+        else:
+            _replace_between(model, changed, by_hand.rotated, by_hand.gated)
         yield
 
 
@@ -49,14 +53,15 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _norm(module: nn.Module) -> Callable[[Tensor], Tensor] | None:
-    """The RMS norm of torch for one of transformers; None for what is none."""
+    """A faster norm for one of transformers; None for what is none."""
     weight, epsilon = getattr(module, "weight", None), getattr(module, "variance_epsilon", None)
     if weight is None or epsilon is None:
         return None
 
     def norm(x: Tensor) -> Tensor:
-        found: Tensor = nn.functional.rms_norm(x, weight.shape, weight, epsilon)
-        return found
+        if x.is_cuda:
+            return nn.functional.rms_norm(x, weight.shape, weight, epsilon)
+        return by_hand.normed(x, weight, epsilon)
 
     x = torch.randn(2, 3, len(weight), device=weight.device, dtype=weight.dtype)
     return norm if _agree(norm(x), module(x)) else None
@@ -64,19 +69,24 @@ def _norm(module: nn.Module) -> Callable[[Tensor], Tensor] | None:
 
 def _compile_between(model: Model, changed: ExitStack, say: Callable[[str], None]) -> None:
     """Compile rotations and gated activations, after a try."""
-    layer = model.get_decoder().layers[0]
-    home = sys.modules[type(layer.self_attn).__module__]
-    mlps = [module for module in model.modules() if type(module) is type(layer.mlp)]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the compiler about itself
-            rotate = compiled(_rotated)
-            gate = compiled(_gated(layer.mlp.act_fn))
-            if not (_rotates(rotate, getattr(home, ROTATION), model) and _gates(gate, layer.mlp, model)):
-                return
+            gated = _gated(model.get_decoder().layers[0].mlp.act_fn)
+            _replace_between(model, changed, compiled(_rotated), compiled(gated))
     except Exception as error:  # noqa: BLE001  # whatever a compiler, its cache or a driver may lack
         reason = str(error).strip().partition("\n")[0]
         say(f"torch.compile does not work here ({type(error).__name__}: {reason[:200]}); the model's own code is used")
+
+
+def _replace_between(
+    model: Model, changed: ExitStack, rotate: Callable[..., Any], gate: Callable[[Tensor, Tensor], Tensor]
+) -> None:
+    """Put in what rotates and what gates, where both agree with the model's own."""
+    layer = model.get_decoder().layers[0]
+    home = sys.modules[type(layer.self_attn).__module__]
+    mlps = [module for module in model.modules() if type(module) is type(layer.mlp)]
+    if not (_rotates(rotate, getattr(home, ROTATION), model) and _gates(gate, layer.mlp, model)):
         return
     changed.enter_context(patch.object(home, ROTATION, rotate))
     for mlp in mlps:
@@ -139,4 +149,5 @@ def _random(model: Model, *shape: int) -> Tensor:
 
 
 def _agree(one: Tensor, other: Tensor) -> bool:
-    return bool(torch.allclose(one.float(), other.float(), rtol=AGREE, atol=AGREE))
+    near = AGREE_HALF if other.dtype in (torch.bfloat16, torch.float16) else AGREE
+    return bool(torch.allclose(one.float(), other.float(), rtol=near, atol=near))

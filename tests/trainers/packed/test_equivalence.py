@@ -110,7 +110,9 @@ def test_a_pack_of_one_equals_the_ordinary_trainer(steps, tmp_path, seed, lora, 
         assert (ours.step, ours.epoch) == (theirs.step, pytest.approx(theirs.epoch))
         assert ours.learning_rate == pytest.approx(theirs.learning_rate)
         assert ours.loss == pytest.approx(theirs.loss, rel=1e-4)
-        assert ours.grad_norm == pytest.approx(theirs.grad_norm, rel=1e-3)
+        # at one step of these the norm is ten times as sensitive to rounding as at any other: 1.1e-3 in fp32, 9e-5 in
+        # float64, where the adapters are 8e-6 apart
+        assert ours.grad_norm == pytest.approx(theirs.grad_norm, rel=5e-3)
 
 
 def test_the_base_is_left_as_it_was(steps, tmp_path, base):
