@@ -18,6 +18,8 @@ __all__ = ["Cuts", "Halving", "Reached", "Rung", "Rungs", "Standing", "best", "p
 
 KEYS = ("eta", "keep", "first")
 PART = re.compile(r"\d{1,6}(/\d{1,6}|\.\d{1,6})?", re.ASCII)
+EARLIEST = Fraction(1, 4)
+"""Of the steps: before it scores foretell nothing, see docs/halving.md."""
 MOST = 1000
 """The largest eta and keep that anybody may mean."""
 
@@ -36,7 +38,8 @@ class Halving:
     Attributes:
         eta: at each rung one in so many goes on, and each rung lies so many times as far as the one before, >= 2.
         keep: so many go on to the end, >= 1.
-        first: no point is stopped before this part of its steps, in [0, 1).
+        first: no point is stopped before this part of its steps, in [0, 1). `EARLIEST` where it is not given, or the
+            last rung where that is earlier.
     """
 
     eta: int
@@ -55,7 +58,7 @@ class Halving:
         if not all(key in KEYS and value for key, _, value in pairs) or len(values) < len(pairs) or "eta" not in values:
             raise BadSpec(f"--halving {text}: give eta=2, or more of eta=2,keep=1,first=1/4, each once")
         whole = [_whole(text, key, values.get(key, "1"), least=least) for key, least in (("eta", 2), ("keep", 1))]
-        first = values.get("first", "0")
+        first = values.get("first", str(min(EARLIEST, Fraction(1, whole[0]))))
         if not PART.fullmatch(first) or first.endswith("/0") or (part := Fraction(first)) >= 1:
             raise BadSpec(f"--halving {text}: first is a part of the steps such as 1/4 or 0.25, below 1")
         return cls(whole[0], whole[1], part)

@@ -24,7 +24,7 @@ def add_sweep_options(add: Callable[..., None]) -> None:
         type=halving,
         help="stop points of --sweep on the way by their score on the half of the rows that ranks: eta=2 lets the best "
         "half go on at each of 1/2, 1/4 ... of the steps; with keep=3 so many go to the end (default: 1), with "
-        "first=1/4 nobody is stopped before (default: all points are trained to the end)",
+        "first=1/8 nobody is stopped before (default: 1/4; without --halving all points are trained to the end)",
     )
     add(
         "no-pack",

@@ -33,10 +33,12 @@ def rungs(text, points):
 @pytest.mark.parametrize(
     ("text", "points", "expected"),
     [
-        ("eta=2", 8, [("1/8", 4), ("1/4", 2), ("1/2", 1)]),
-        ("eta=2", 5, [("1/8", 3), ("1/4", 2), ("1/2", 1)]),
-        ("eta=3", 9, [("1/9", 3), ("1/3", 1)]),
-        ("eta=3", 10, [("1/27", 4), ("1/9", 2), ("1/3", 1)]),
+        ("eta=2", 8, [("1/4", 2), ("1/2", 1)]),
+        ("eta=2,first=0", 8, [("1/8", 4), ("1/4", 2), ("1/2", 1)]),
+        ("eta=2,first=0", 5, [("1/8", 3), ("1/4", 2), ("1/2", 1)]),
+        ("eta=3", 9, [("1/3", 1)]),
+        ("eta=3,first=0", 10, [("1/27", 4), ("1/9", 2), ("1/3", 1)]),
+        ("eta=8", 8, [("1/8", 1)]),
         ("eta=2", 2, [("1/2", 1)]),
         ("eta=2", 1, []),
         ("eta=2,keep=2", 8, [("1/4", 4), ("1/2", 2)]),
@@ -48,12 +50,15 @@ def rungs(text, points):
     ],
 )
 def test_rungs_are_as_many_as_the_points_need(text, points, expected):
-    """The last lies at 1/eta of the steps; one in eta goes on, rounded up, to `keep`; none lies before `first`."""
+    """The last lies at 1/eta of the steps; one in eta goes on, rounded up, to `keep`; none lies before `first`.
+
+    Where `first` is not given none but the last lies before 1/4.
+    """
     assert rungs(text, points) == expected
 
 
 def test_steps_that_halving_saves():
-    """Eight points at eta 2 take two and a half trainings of steps, nine at eta 3 two and a third."""
+    """Eight points at eta 2 take three trainings of steps; cut from the first eighth on, two and a half."""
 
     def spent(text, points):
         total, after, alive = Fraction(0), Fraction(0), points
@@ -61,8 +66,9 @@ def test_steps_that_halving_saves():
             total, after, alive = total + alive * (part - after), part, stay
         return total + alive * (1 - after)
 
-    assert spent("eta=2", 8) == Fraction(5, 2)
-    assert spent("eta=3", 9) == Fraction(7, 3)
+    assert spent("eta=2", 8) == 3
+    assert spent("eta=2,first=0", 8) == Fraction(5, 2)
+    assert spent("eta=3,first=0", 9) == Fraction(7, 3)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@
 
 Eight points (two ranks, four rates) on the embedded base, gated by one suite, each way from an empty store:
 
-    halving   `--halving eta=2`: three rungs, one point comes to the end
+    halving   `--halving eta=2`: two rungs, one point comes to the end
     packed    the full grid, trained together: what packing alone is worth
     alone     the full grid one by one (`--no-pack`): what both are compared with
 
@@ -34,7 +34,7 @@ from scipy.stats import spearmanr
 ROOT = Path(__file__).parents[2]
 WAYS = {"halving": ["--halving", "eta=2"], "packed": [], "alone": ["--no-pack"]}
 RANKS, RATES = (4, 16), (2.5e-4, 5e-4, 1e-3, 2e-3)
-PARTS = ("1/8", "1/4", "1/2")
+PARTS = ("1/4", "1/2")
 FEWEST = 3
 """Points that a rank correlation needs."""
 
@@ -110,6 +110,7 @@ def compared(seed: int, runs: dict[str, Run]) -> Run:
         "behind": behind,
         "rank": 1 + sum(score > select[chosen] for score in select.values()),
         "select": select,
+        "gains": {name: {key: each[key] for key in ("observed", "low")} for name, each in gains.items()},
         "rungs": [
             {point["model"]: point["select"] for point in rung["points"]}
             for rung in runs["halving"]["sweep"]["halving"]["rungs"]

@@ -15,7 +15,7 @@ import gc
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,13 +125,11 @@ def compare(work: Work, models: Mapping[str, Any], options: argparse.Namespace) 
             took[name].append(way())
             told = f"{1000 * took[name][-1].seconds:.0f} ms, {(own + took[name][-1].peak) / 2**30:.2f} GiB"
             sys.stderr.write(f"{work.name}: round {number + 1}: {name} {told}\n")
+        if number == 0:  # equal work is seen first, so that a run that is stopped has shown it
+            apart = furthest(took["pack"][0].losses, took["tuned"][0].losses)
+            sys.stderr.write(f"{work.name}: losses at most {apart:.1e} apart, relative; equal below {CLOSE}\n")
     light = packed(models["ours"], work, options, twice=True)
     sys.stderr.write(f"{work.name}: checkpointed {1000 * light.seconds:.0f} ms, {(own + light.peak) / 2**30:.2f} GiB\n")
-    apart = max(
-        abs(ours - theirs) / theirs
-        for one, other in zip(took["pack"][0].losses, took["tuned"][0].losses, strict=True)
-        for ours, theirs in zip(one, other, strict=True)
-    )
     ours = [each.seconds for each in took["pack"]]
     return [
         Comparison(
@@ -150,6 +148,15 @@ def compare(work: Work, models: Mapping[str, Any], options: argparse.Namespace) 
         )
         for name in ("tuned", "default")
     ]
+
+
+def furthest(ours: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]]) -> float:
+    """The largest relative difference of two losses of one adapter at one step."""
+    return max(
+        abs(one - other) / other
+        for mine, its in zip(ours, theirs, strict=True)
+        for one, other in zip(mine, its, strict=True)
+    )
 
 
 def base(work: Work, options: argparse.Namespace) -> Any:

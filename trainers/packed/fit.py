@@ -25,6 +25,7 @@ from trainers.packed.fused import fused
 from trainers.packed.halfway import Halfway
 from trainers.packed.layers import Moment, attached
 from trainers.packed.loss import answer_losses, refuse_other_head
+from trainers.packed.mean import Mean
 from trainers.packed.optimizer import MOMENTS, Updates
 from trainers.packed.replay import Replays
 from trainers.packed.span import WHOLE
@@ -74,7 +75,7 @@ class Alone:
     Attributes:
         member: which.
         start: its first factors, by layer.
-        factors: its last ones.
+        factors: its last ones; of a training that is stopped the mean of late ones, see `trainers.packed.mean`.
         curve: a point for each step; it ends where the adapter was given up.
         fault: why it was given up; empty when it was trained to the end.
         halfway: where it stands, to go on from; None after the whole training.
@@ -151,6 +152,7 @@ class _Run:
         self._places, self._early = Places(), False
         self._saved = time.monotonic()
         self._first, self._last = 0, math.ceil(self._stream.steps * task.part)
+        self._mean: Mean | None = None
         if task.part < WHOLE and self._last < _FEWEST:
             raise BadSpec(
                 f"halving: {task.part} of {self._stream.steps} steps is {self._last}, too early to tell points apart; "
@@ -177,6 +179,8 @@ class _Run:
         row = torch.tensor([task.rows[0].input_ids], device=model.device)
         refuse_other_head(model, row)
         self._early = ends_alike(model, row)
+        if task.part < WHOLE:
+            self._mean = Mean(self._stack.weights, self._first, self._last)
         checkpoint = newest(task.folder, task.job, say)
         resumed_at, spent = self._resume(checkpoint, say) if checkpoint else (self._first, 0.0)
         if task.config.gradient_checkpointing:
@@ -192,6 +196,8 @@ class _Run:
             for number in range(resumed_at, self._last):
                 self._record(number, self._step(self._stream.step(number), number, moment), on_step)
                 self._tell(number, say)
+                if self._mean:
+                    self._mean.add(number + 1)
                 if len(self._updates.faults) == len(self._members):
                     break
                 self._save(number + 1, spent + time.monotonic() - started)
@@ -251,7 +257,8 @@ class _Run:
         folder = self._task.folder / f"checkpoint-{step}"
         folder.mkdir(parents=True)
         curves = [[(p.step, p.epoch, p.loss, p.grad_norm, p.learning_rate) for p in curve] for curve in self._curves]
-        save_file({"weights": self._stack.weights, **self._updates.state()}, folder / NUMBERS)
+        mean = {"mean": self._mean.value} if self._mean else {}
+        save_file({"weights": self._stack.weights, **self._updates.state(), **mean}, folder / NUMBERS)
         told = {"curves": curves, "faults": list(self._updates.faults.items())}
         (folder / TOLD).write_text(json.dumps(told), encoding="utf-8")
         finish(folder, self._task.job, spent=spent)
@@ -261,6 +268,8 @@ class _Run:
         told = json.loads((checkpoint / TOLD).read_text(encoding="utf-8"))
         self._stack.weights.copy_(numbers["weights"])
         self._stack.refresh()
+        if self._mean:
+            self._mean.value.copy_(numbers["mean"])
         self._updates.restore(numbers, dict(told["faults"]))
         self._curves = [[Point(*values) for values in curve] for curve in told["curves"]]
         step = int(checkpoint.name.rpartition("-")[2])
@@ -273,6 +282,8 @@ class _Run:
         if state is not None and not fault:
             moments = {key: self._stack.adapter(row, state[key]) for key in MOMENTS}
             halfway = Halfway(self._last, self._stream.steps, factors, moments, float(state["steps"][row]), curve)
+        if self._mean:
+            factors = self._stack.adapter(row, self._mean.value)
         return Alone(self._members[row], self._starts[row], factors, curve, fault, halfway)
 
 

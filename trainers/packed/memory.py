@@ -1,7 +1,8 @@
 """How many adapters are trained at once: as many as memory holds, by the estimator of `tunegate plan`.
 
 A pack holds the base once, the activations of every adapter's rows, and for each adapter a row of the stack: weights,
-gradients and AdamW's two moments, 16 bytes a number, all counted as padded to the largest rank, as moments are not.
+gradients, AdamW's two moments and the mean that halving measures, 20 bytes a number, all counted as padded to the
+largest rank, as moments are not.
 """
 
 import os
@@ -22,7 +23,7 @@ from trainers.planning.shapes import GROUPS, read_shape
 
 __all__ = ["free_bytes", "pack_bytes", "pack_sizes"]
 
-BYTES_A_NUMBER = 16
+BYTES_A_NUMBER = 20
 MEMORY = Path("/proc/meminfo")
 SHARE = 0.9
 """Of the free memory: the estimator may be a few percent short."""

@@ -62,7 +62,7 @@ class _Point:
     @property
     def made(self) -> str:
         """Digest of all that decides the product."""
-        return self.job if self.span.until == WHOLE else digest([self.job, str(self.span.until)])
+        return self.job if self.span.until == WHOLE else digest([self.job, str(self.span.until), "mean"])
 
     @property
     def failed(self) -> Path:

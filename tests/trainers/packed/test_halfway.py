@@ -5,10 +5,12 @@ from fractions import Fraction
 import pytest
 import torch
 
+import trainers.packed.fit as loop
 from harness.errors import BadRunDirectory, BadSpec
 from tests.trainers.packed.running import distance, member, pack
 from trainers.packed.halfway import read_halfway, write_halfway
 from trainers.packed.span import part_of
+from trainers.packed.stack import Factors
 
 QUARTER, HALF = Fraction(1, 4), Fraction(1, 2)
 
@@ -62,6 +64,57 @@ def test_a_stop_alone_changes_no_bit(steps, tmp_path):
             a.equal(b) for name in one.factors for a, b in zip(one.factors[name], other.factors[name], strict=True)
         )
         assert one.curve == other.curve
+
+
+def kept_weights(monkeypatch):
+    """The weights of the stack after each step, by the number of steps."""
+    stacks, seen, plain = [], {}, loop.Stack.__init__
+
+    def init(self, *args, **kwargs):
+        plain(self, *args, **kwargs)
+        stacks.append(self)
+
+    monkeypatch.setattr(loop.Stack, "__init__", init)
+    return seen, lambda done, *_: seen.update({done: stacks[-1].adapter(0)})
+
+
+def mean(weights, steps):
+    """Their mean over some steps."""
+    return {
+        name: Factors(*(torch.stack([weights[step][name][side] for step in steps]).mean(dim=0) for side in (0, 1)))
+        for name in weights[steps[0]]
+    }
+
+
+def test_what_is_measured_on_the_way_is_the_mean_of_the_later_half(steps, tmp_path, monkeypatch):
+    """Of the steps so far, in one stretch or two; what goes on are the last weights, and the end is no mean."""
+    seen, on_step = kept_weights(monkeypatch)
+    half = pack(steps, tmp_path / "half", MEMBERS[0], part=HALF, on_step=on_step).adapters[0]
+    assert distance(half.factors, mean(seen, (3, 4))) < 1e-12
+    assert distance(half.factors, seen[4]) > 1e-4
+    assert distance(half.halfway.factors, seen[4]) == 0
+    most = pack(
+        steps, tmp_path / "most", MEMBERS[0], part=Fraction(7, 8), begun=(half.halfway,), on_step=on_step
+    ).adapters[0]
+    assert distance(most.factors, mean(seen, (5, 6, 7))) < 1e-12
+    end = pack(steps, tmp_path / "end", MEMBERS[0], begun=(most.halfway,), on_step=on_step).adapters[0]
+    assert distance(end.factors, seen[8]) == 0
+
+
+def test_a_stretch_that_was_killed_goes_on_with_its_mean(steps, tmp_path):
+    """After the third of four steps, of which the third counts."""
+    often = steps.model_copy(update={"checkpoints": steps.checkpoints.model_copy(update={"seconds": 0})})
+
+    def kill(done, *_):
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pack(often, tmp_path / "killed", MEMBERS[0], part=HALF, on_step=kill)
+    again = pack(often, tmp_path / "killed", MEMBERS[0], part=HALF)
+    whole = pack(steps, tmp_path / "whole", MEMBERS[0], part=HALF)
+    assert again.resumed_at == 3
+    assert distance(again.adapters[0].factors, whole.adapters[0].factors) < 1e-12
 
 
 def test_what_is_kept_on_the_way_comes_back_as_it_was(steps, tmp_path):
