@@ -103,6 +103,7 @@ class _AnswerLosses(torch.autograd.Function):  # type: ignore[misc]  # torch is 
         for start in range(0, len(labels), size):
             part = slice(start, start + size)
             wanted = labels[part].expand(adapters, -1)[..., None]  # (K, c, 1)
+            # one product: of a part that lies apart torch makes K, each with a copy of the weight
             logits = nn.functional.linear(read[:, part].contiguous(), weight, bias)  # (K, c, V)
             each, slope = (_judged if read.device.type == "cpu" else _judged_at_once())(logits, wanted)
             losses += each @ counted[part]
