@@ -119,8 +119,9 @@ def fit_pack(model: Model, task: PackTask, *, on_step: OnStep, say: Callable[[st
     """
     model.requires_grad_(requires_grad=False)
     starts = draw(model, task.members)
-    # most layers first: then the adapters that have a layer lie side by side, for all usual groups of layers
-    order = sorted(range(len(starts)), key=lambda row: -len(starts[row]))
+    # most layers first: then those with a layer lie side by side, for all usual groups of layers; so do those alike
+    alike = [(-len(start), sorted(start), member.lora.rank) for start, member in zip(starts, task.members, strict=True)]
+    order = sorted(range(len(starts)), key=alike.__getitem__)
     run = _Run(model, task, [starts[row] for row in order], tuple(task.members[row] for row in order))
     run.begin([task.begun[row] for row in order] if task.begun else [])
     packed = run.train(on_step, say)
@@ -146,7 +147,11 @@ class _Run:
             share=not on_gpu,  # where sums of copies would come in any order
         )
         self._passes = Replays(self._both_ways) if replayed else self._both_ways
-        self._stack = Stack(starts, arithmetic=model.get_input_embeddings().weight.dtype)
+        self._stack = Stack(
+            starts,
+            arithmetic=model.get_input_embeddings().weight.dtype,
+            lean=task.config.gradient_checkpointing,  # whoever asks for that wants memory
+        )
         self._updates = Updates(self._stack, members, self._stream.steps)
         self._curves: list[list[Point]] = [[] for _ in members]
         self._places, self._early = Places(), False

@@ -1,4 +1,4 @@
-"""A frozen linear layer with K adapters on it: one product with the base's weight for all, two small ones for each.
+"""A frozen linear layer with K adapters on it: one product with the base's weight, and two small ones for each block.
 
     y = x W'      (K, N, in) -> (K, N, out): N tokens of each adapter, all alike at first
     y = y + s (D(x) A') B'      D is dropout; A, B and s differ from adapter to adapter
@@ -37,13 +37,13 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class _Slot:
-    """One layer's share of the stack, for the adapters [first, last): k of them, `rank` padded.
+    """One layer's share of a block of the stack, for the adapters [first, last): k of them.
 
     Attributes:
         a, b: (k, rank, in) and (k, rank, out), in the arithmetic's precision.
         grad_a, grad_b: the same shapes, in the weights' precision.
         scale: (k, 1, 1).
-        anchor: a number that asks for gradients, so that autograd comes by though no weight is known to it.
+        dropout: of those adapters, on this layer.
     """
 
     first: int
@@ -53,11 +53,7 @@ class _Slot:
     grad_a: Tensor
     grad_b: Tensor
     scale: Tensor
-    anchor: Tensor
-
-    def of_all(self, x: Tensor) -> bool:
-        """Whether all adapters that `x` (K, ...) is of have this layer."""
-        return self.last - self.first == len(x)
+    dropout: "_Dropout"
 
 
 @contextmanager
@@ -79,16 +75,15 @@ def attached(model: Model, stack: Stack, members: tuple[Member, ...]) -> Iterato
     anchor = torch.zeros((), device=stack.weights.device, requires_grad=True)
     readers: dict[tuple[str, Sequence[str]], _Together] = {}
     try:
-        for name, place in stack.places.items():
+        for name, places in stack.places.items():
             parent_name, _, leaf = name.rpartition(".")
             parent = model.get_submodule(parent_name)
             layer = getattr(parent, leaf)
             if (frozen := _frozen(layer)) is None:
                 raise ModelProblem(f"{name}: a {type(layer).__name__} cannot be packed; train with --no-pack")
-            here = members[place.first : place.last]
-            part = _Part(frozen, layer.bias, _slot(stack, place, here, anchor), _Dropout(name, here))
+            part = _Part(frozen, layer.bias, tuple(_slot(name, stack, place, members) for place in places))
             alike = next((names for names in ONE_INPUT if leaf in names), (leaf,))
-            together = readers.setdefault((parent_name, alike), _Together(moment))
+            together = readers.setdefault((parent_name, alike), _Together(moment, anchor))
             setattr(parent, leaf, _PackedLinear(together, together.join(part)))
             replaced.append((parent, leaf, layer))
         yield moment
@@ -97,11 +92,12 @@ def attached(model: Model, stack: Stack, members: tuple[Member, ...]) -> Iterato
             setattr(parent, leaf, layer)
 
 
-def _slot(stack: Stack, place: Place, members: tuple[Member, ...], anchor: Tensor) -> _Slot:
+def _slot(name: str, stack: Stack, place: Place, members: tuple[Member, ...]) -> _Slot:
     (a, b), (grad_a, grad_b) = place.of(stack.shadow), place.of(stack.gradients)
-    scales = [member.lora.effective_scale for member in members]
+    here = members[place.first : place.last]
+    scales = [member.lora.effective_scale for member in here]
     scale = torch.tensor(scales, dtype=a.dtype, device=a.device)[:, None, None]
-    return _Slot(place.first, place.last, a, b, grad_a, grad_b, scale, anchor)
+    return _Slot(place.first, place.last, a, b, grad_a, grad_b, scale, _Dropout(name, here))
 
 
 class _Dropout:
@@ -143,19 +139,23 @@ def _frozen(layer: nn.Module) -> Frozen | None:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One layer among those that read the same input."""
+    """One layer among those that read the same input; its slots are in the order of the rows."""
 
     frozen: Frozen
     bias: Tensor | None
-    slot: _Slot
-    dropout: _Dropout
+    slots: tuple[_Slot, ...]
+
+    def of_all(self, x: Tensor) -> bool:
+        """Whether all adapters that `x` (K, ...) is of have this layer."""
+        return sum(slot.last - slot.first for slot in self.slots) == len(x)
 
 
 class _Together:
     """Layers that read one input: all products are made when the first is asked for, and given out one by one."""
 
-    def __init__(self, moment: Moment) -> None:
-        self._moment = moment
+    def __init__(self, moment: Moment, anchor: Tensor) -> None:
+        """`anchor` is a number that asks for gradients, so that autograd comes by though no weight is known to it."""
+        self._moment, self._anchor = moment, anchor
         self._parts: list[_Part] = []
         self._read: Tensor | None = None
         self._made: dict[int, Tensor] = {}
@@ -171,10 +171,11 @@ class _Together:
             raise ModelProblem(f"a layer gets {tuple(x.shape)}: this architecture mixes rows; train with --no-pack")
         if x is not self._read or number not in self._made:
             masks = [
-                part.dropout.mask(x[part.slot.first : part.slot.last], self._moment) if part.dropout.on else None
+                slot.dropout.mask(x[slot.first : slot.last], self._moment) if slot.dropout.on else None
                 for part in self._parts
+                for slot in part.slots
             ]
-            made = _Products.apply(x, self._parts[0].slot.anchor, tuple(self._parts), *masks)
+            made = _Products.apply(x, self._anchor, tuple(self._parts), *masks)
             self._read, self._made = x, dict(enumerate(made))
         y = self._made.pop(number)
         if not self._made:
@@ -209,19 +210,23 @@ class _Products(torch.autograd.Function):  # type: ignore[misc]  # torch is read
         parts: tuple[_Part, ...],
         *masks: Tensor | None,
     ) -> tuple[Tensor, ...]:
-        """(K, N, in) -> (K, N, out) for each part."""
-        made, downs = [], []
-        for part, mask in zip(parts, masks, strict=True):
-            slot, weight = part.slot, part.frozen()
-            down = torch.bmm(_own(x, slot, mask), slot.a.mT).mul_(slot.scale)  # (k, N, rank)
-            if slot.of_all(x) and part.bias is None:
-                y = torch.bmm(down, slot.b)
+        """(K, N, in) -> (K, N, out) for each part; a mask or None for each slot of each part."""
+        made, downs, left = [], [], iter(masks)
+        for part in parts:
+            weight = part.frozen()
+            own = [  # zip asks the slots first, so it takes no mask of the next part
+                torch.bmm(_own(x, slot, mask), slot.a.mT).mul_(slot.scale)  # (k, N, rank)
+                for slot, mask in zip(part.slots, left, strict=False)
+            ]
+            if part.of_all(x) and part.bias is None:
+                y = _products(own, [slot.b for slot in part.slots])
                 y.flatten(0, 1).addmm_(x.flatten(0, 1), weight.T)
             else:
                 y = nn.functional.linear(x, weight, part.bias)
-                y[slot.first : slot.last].baddbmm_(down, slot.b)
+                for slot, down in zip(part.slots, own, strict=True):
+                    y[slot.first : slot.last].baddbmm_(down, slot.b)
             made.append(y)
-            downs.append(down)
+            downs += own
         ctx.save_for_backward(x, *downs, *masks)
         ctx.parts = parts
         return tuple(made)
@@ -231,17 +236,22 @@ class _Products(torch.autograd.Function):  # type: ignore[misc]  # torch is read
         """Adds to the stack's gradients; returns that of x."""
         parts: tuple[_Part, ...] = ctx.parts
         x, *saved = ctx.saved_tensors
-        downs, masks = saved[: len(parts)], saved[len(parts) :]
+        half = len(saved) // 2
+        kept = zip(saved[:half], saved[half:], strict=True)
         grad_x = None
-        for part, y_grad, down, mask in zip(parts, grads, downs, masks, strict=True):
-            slot, grad = part.slot, y_grad.contiguous()
-            here = grad[slot.first : slot.last]
-            _add_product(slot.grad_b, down.mT, here)
-            back = torch.bmm(here, slot.b.mT).mul_(slot.scale)  # (k, N, rank)
-            _add_product(slot.grad_a, back.mT, _own(x, slot, mask))
+        for part, y_grad in zip(parts, grads, strict=True):
+            grad = y_grad.contiguous()
+            backs, masks = [], []
+            for slot, (down, mask) in zip(part.slots, kept, strict=False):
+                here = grad[slot.first : slot.last]
+                _add_product(slot.grad_b, down.mT, here)
+                back = torch.bmm(here, slot.b.mT).mul_(slot.scale)  # (k, N, rank)
+                _add_product(slot.grad_a, back.mT, _own(x, slot, mask))
+                backs.append(back)
+                masks.append(mask)
             if ctx.needs_input_grad[0]:
-                grad_x = _input_grad(grad_x, grad, back, part, mask)
-        return grad_x, None, None, *(None for _ in masks)
+                grad_x = _input_grad(grad_x, grad, part, backs, masks)
+        return grad_x, None, None, *(None for _ in saved[half:])
 
 
 def _own(x: Tensor, slot: _Slot, mask: Tensor | None) -> Tensor:
@@ -250,21 +260,35 @@ def _own(x: Tensor, slot: _Slot, mask: Tensor | None) -> Tensor:
     return own if mask is None else own * mask
 
 
-def _input_grad(total: Tensor | None, grad: Tensor, back: Tensor, part: _Part, mask: Tensor | None) -> Tensor:
+def _products(lefts: Sequence[Tensor], rights: Sequence[Tensor]) -> Tensor:
+    """The batched product of each pair, one after the other: (K, N, features) of blocks that make up K."""
+    if len(lefts) == 1:
+        return torch.bmm(lefts[0], rights[0])
+    sizes = [len(left) for left in lefts]
+    whole = lefts[0].new_empty(sum(sizes), lefts[0].shape[1], rights[0].shape[2])
+    for left, right, out in zip(lefts, rights, whole.split(sizes), strict=True):
+        torch.bmm(left, right, out=out)
+    return whole
+
+
+def _input_grad(
+    total: Tensor | None, grad: Tensor, part: _Part, backs: Sequence[Tensor], masks: Sequence[Tensor | None]
+) -> Tensor:
     """`total` and what comes back through one layer, (K, N, in)."""
-    slot, weight = part.slot, part.frozen()
-    if total is None and mask is None and slot.of_all(grad):
-        total = torch.bmm(back, slot.a)
+    weight = part.frozen()
+    if total is None and part.of_all(grad) and not any(mask is not None for mask in masks):
+        total = _products(backs, [slot.a for slot in part.slots])
         total.flatten(0, 1).addmm_(grad.flatten(0, 1), weight)
         return total
     if total is None:
         total = grad @ weight
     else:
         total.flatten(0, 1).addmm_(grad.flatten(0, 1), weight)
-    if mask is None:
-        total[slot.first : slot.last].baddbmm_(back, slot.a)
-    else:
-        total[slot.first : slot.last].addcmul_(torch.bmm(back, slot.a), mask)
+    for slot, back, mask in zip(part.slots, backs, masks, strict=True):
+        if mask is None:
+            total[slot.first : slot.last].baddbmm_(back, slot.a)
+        else:
+            total[slot.first : slot.last].addcmul_(torch.bmm(back, slot.a), mask)
     return total
 
 

@@ -1,8 +1,9 @@
 """How many adapters are trained at once: as many as memory holds, by the estimator of `tunegate plan`.
 
-A pack holds the base once, the activations of every adapter's rows, and for each adapter a row of the stack: weights,
-gradients, AdamW's two moments and the mean that halving measures, 20 bytes a number, all counted as padded to the
-largest rank, as moments are not.
+A pack holds the base once, the activations of every adapter's rows, and for each adapter its numbers in the stack:
+weights, gradients, AdamW's two moments and the mean that halving measures, 20 bytes each. Where activations are
+computed twice the stack is lean and holds what is learned; else all of it is counted as padded to the largest rank, as
+moments are not.
 """
 
 import os
@@ -54,10 +55,10 @@ def pack_bytes(configs: Sequence[TrainConfig], longest: int, *, exact: bool) -> 
     shape = read_shape(configs[0].model)
     setups = [setup_of(config, shape, longest=longest) for config in configs]
     targets = tuple(name for name in GROUPS["all-linear"] if any(name in setup.targets for setup in setups))
-    rank = padded(max(setup.rank for setup in setups), half=not exact)
-    together = replace(
+    ranks = [padded(setup.rank, half=not exact) for setup in setups]
+    together = replace(  # has one adapter, no smaller than the largest
         setups[0],
-        rank=rank,
+        rank=max(ranks),
         targets=targets,
         dropout=any(setup.dropout for setup in setups),
         trained_dtype="float32",
@@ -66,8 +67,12 @@ def pack_bytes(configs: Sequence[TrainConfig], longest: int, *, exact: bool) -> 
         masked=False,
         batch=setups[0].batch * len(configs),
     )
-    more = BYTES_A_NUMBER * (len(configs) - 1) * shape.adapter_parameters(rank, targets)
-    return footprint(together).allocated + more
+    if configs[0].gradient_checkpointing:
+        own = [shape.adapter_parameters(rank, setup.targets) for rank, setup in zip(ranks, setups, strict=True)]
+        others = sum(own) - max(own)
+    else:
+        others = (len(configs) - 1) * shape.adapter_parameters(max(ranks), targets)
+    return footprint(together).allocated + BYTES_A_NUMBER * others
 
 
 def pack_sizes(configs: Sequence[TrainConfig], rows: Sequence[EncodedRow], free: int) -> list[int]:

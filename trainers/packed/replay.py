@@ -7,7 +7,9 @@
 What a graph cannot hold (random masks, activations computed twice) is not replayed; see `trainers.packed.fit`.
 """
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -72,10 +74,22 @@ class Replays:
     def _record(self, batch: Batch, learned: Tensor) -> _Recorded:
         reads = tuple(tensor.clone() for tensor in (*_tensors(batch), learned))
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
+        with _uncollected(), torch.cuda.graph(graph, pool=self._pool):
             losses = self._run(_batch(batch, reads), reads[-1])
         self._pool = graph.pool()
         return _Recorded(graph, reads, losses)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep Python from collecting: a graph of an earlier pack that dies meanwhile spoils the one that is recorded."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _tensors(batch: Batch) -> tuple[Tensor, ...]:

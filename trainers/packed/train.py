@@ -146,6 +146,7 @@ def _train(points: Sequence[_Point], room: _Room) -> None:
         group = groups.pop(0)
         if all(point.settled for point in group):
             continue
+        gc.collect()  # the pack before this one, whose parts refer to each other, and with it its memory
         try:
             _train_together(model, group, room)
         except torch.OutOfMemoryError as error:

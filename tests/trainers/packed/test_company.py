@@ -43,7 +43,8 @@ def spoiled(stacks, row, after):
 
     def on_step(done, *_) -> None:
         if done == after:
-            stacks[-1].weights[row] *= float("inf")
+            stack = stacks[-1]
+            stack.own(stack.weights)[row].mul_(float("inf"))
 
     return on_step
 
@@ -80,9 +81,31 @@ def test_rank_padding_and_layers_left_alone_are_inert(steps, tmp_path, stacks):
     narrow = member("narrow", lora={"rank": 4, "target_modules": "qv"}, optim={"weight_decay": 0.1})
     trained = pack(steps, tmp_path, narrow, member("wide", lora={"rank": 32}, optim={"weight_decay": 0.1}))
     (stack,) = stacks
-    held = sum(tensor.numel() for factors in trained.adapters[0].factors.values() for tensor in factors)
-    assert int((stack.weights[1] != 0).sum()) == held  # row 1: most layers come first
-    assert stack.weights[1].numel() > 8 * held
+    held, wide = (
+        sum(tensor.numel() for factors in adapter.factors.values() for tensor in factors)
+        for adapter in trained.adapters
+    )
+    assert stack.weights.numel() == 2 * wide > 16 * held
+    assert int((stack.weights[wide:] != 0).sum()) == held  # row 1: most layers come first
+
+
+def test_whoever_wants_memory_gets_the_same_adapters_of_a_stack_without_padding(steps, tmp_path, stacks):
+    """With activations computed twice, unlike adapters hold their own numbers alone, and end where they would have."""
+    members = (
+        member("narrow", lora={"rank": 4, "target_modules": "qv", "dropout": 0.2}),
+        member("wide", lora={"rank": 32}),
+        member("other", lora={"rank": 4, "target_modules": "qv"}, optim={"learning_rate": 1e-3}),
+        member("mlp", lora={"rank": 8, "target_modules": "mlp"}),
+    )
+    plain = pack(steps, tmp_path / "plain", *members, dtype="float64").adapters
+    lean = pack(
+        steps.model_copy(update={"gradient_checkpointing": True}), tmp_path / "lean", *members, dtype="float64"
+    ).adapters
+    for one, other in zip(lean, plain, strict=True):
+        assert distance(one.factors, other.factors) < 1e-9
+    padded, tight = stacks
+    held = sum(tensor.numel() for each in lean for factors in each.factors.values() for tensor in factors)
+    assert tight.weights.numel() == held < padded.weights.numel() / 2
 
 
 @pytest.mark.parametrize("at", [1, 5, 8])

@@ -50,9 +50,11 @@ def longer(monkeypatch):
     monkeypatch.setattr(stream_module.Stream, "_batch", plain)
 
 
+@pytest.mark.parametrize("twice", [False, True], ids=["kept", "twice"])
 @pytest.mark.parametrize("kind", ["none", "nf4", "fp4"])
-def test_company_moves_an_adapter_no_further_than_padding_does(steps, tmp_path, longer, kind):
-    """In bf16: packed beside solo, and solo beside the same with a row more that teaches nothing."""
+def test_company_moves_an_adapter_no_further_than_padding_does(steps, tmp_path, longer, kind, twice):
+    """In bf16: packed beside solo, and solo beside the same with a row more that teaches nothing; lean stacks too."""
+    steps = steps.model_copy(update={"gradient_checkpointing": twice})
     members = [member(f"r{rank}", seed=rank, lora={"rank": rank}, optim={"learning_rate": 2e-3}) for rank in (4, 8, 16)]
     how = {"dtype": "bfloat16", "quantization": kind, "device": "cuda"}
     together = pack(steps, tmp_path / "pack", *members, **how).adapters

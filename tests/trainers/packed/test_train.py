@@ -1,6 +1,8 @@
 """A pack's products are the ordinary trainer's: the same job, files and receipt, and adapters that PEFT loads."""
 
+import gc
 import json
+import weakref
 from fractions import Fraction
 
 import pytest
@@ -13,6 +15,7 @@ from harness.models import identify
 from trainers.config import TrainConfig
 from trainers.packed.span import Span
 from trainers.packed.train import Wanted, train_pack
+from trainers.planning.shapes import GROUPS, read_shape
 from trainers.product import COMPLETE, failure_of, finished_job
 from trainers.sft import Watcher, train
 
@@ -163,6 +166,57 @@ def test_memory_decides_how_many_are_trained_at_once(config):
     assert pack_sizes([embedded] * 5, rows, five - 1) == [3, 2]
     assert pack_sizes([embedded] * 5, rows, 1) == [1, 1, 1, 1, 1]
     assert pack_sizes([config.model_copy(update={"model": "unknown/model"})] * 2, rows, 1) == [2]
+
+
+def test_the_estimate_counts_padding_only_where_there_is_some(config):
+    """Narrow adapters beside a wide one cost what it does, unless activations are computed twice: then their own."""
+    from trainers.packed.memory import BYTES_A_NUMBER, pack_bytes
+
+    def pack_of(ranks: list[int], *, twice: bool) -> int:
+        return pack_bytes(
+            [
+                config.model_copy(
+                    update={
+                        "model": "embedded",
+                        "gradient_checkpointing": twice,
+                        "lora": config.lora.model_copy(update={"rank": rank, "alpha": None}),
+                    }
+                )
+                for rank in ranks
+            ],
+            100,
+            exact=True,
+        )
+
+    assert pack_of([64, 1, 1], twice=False) == pack_of([64] * 3, twice=False)
+    wide, narrow = (pack_of(ranks, twice=True) for ranks in ([64] * 3, [64, 1, 1]))
+    shape = read_shape("embedded")
+    assert wide - narrow == BYTES_A_NUMBER * 2 * 63 * shape.adapter_parameters(1, GROUPS["all-linear"])
+
+
+def test_a_pack_is_freed_before_the_next_one_begins(wanted, monkeypatch):
+    """Its parts refer to each other, so somebody has to collect them: two packs would not fit side by side."""
+    from trainers.packed import fit
+
+    made = []
+
+    class Seen(fit.Stack):
+        """A stack that is watched, not kept."""
+
+        def __init__(self, *args, **kwargs) -> None:
+            assert not [earlier for earlier in made if earlier() is not None]
+            super().__init__(*args, **kwargs)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(fit, "Stack", Seen)
+    monkeypatch.setattr(module, "pack_sizes", lambda *_: [1, 1, 1])
+    gc.collect()
+    gc.disable()
+    try:
+        train_pack(wanted, Watcher())
+    finally:
+        gc.enable()
+    assert len(made) == 3
 
 
 def test_a_pack_shrinks_on_the_way_and_what_is_left_is_what_it_would_have_been(wanted, tmp_path):
