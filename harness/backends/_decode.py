@@ -49,6 +49,8 @@ def decode(
     """
     import torch
 
+    from harness.backends._cache import with_room
+
     answers: list[list[int]] = [[] for _ in prompts]
     alive = list(range(len(prompts)))
     choose = _chooser(prompts, sampling)
@@ -67,7 +69,7 @@ def decode(
                 use_cache=True,
                 logits_to_keep=1,
             )
-            cache = getattr(step, "past_key_values", None)
+            cache = with_room(getattr(step, "past_key_values", None))
             if cache is None:
                 raise ModelProblem(f"{type(model).__name__} keeps no key-value cache, so its rows cannot leave a batch")
             logits = step.logits[:, -1]  # (rows, vocabulary)

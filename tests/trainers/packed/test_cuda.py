@@ -12,6 +12,7 @@ import torch
 
 import trainers.packed.fit as loop
 import trainers.packed.stream as stream_module
+from tests.tiny import make_base
 from tests.trainers.packed.running import distance, member, pack
 from trainers.encode import IGNORED_LABEL, EncodedRow
 from trainers.packed.train import Wanted, train_pack
@@ -69,6 +70,37 @@ def test_company_moves_an_adapter_no_further_than_padding_does(steps, tmp_path, 
     print(f"{kind}: packed {apart}, padded {padded}, moved {moved}")  # noqa: T201  # a figure to keep
     assert sum(apart) <= max(map(sum, padded))
     assert max(one / other for one, other in zip(apart, moved, strict=True)) < 0.2
+
+
+def test_company_at_true_widths_moves_an_adapter_no_further_than_padding_does(steps, tmp_path, longer, monkeypatch):
+    """As wide as a 1B model, where one adapter's products take other kernels than several do: rows and places pad."""
+    shape = {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 3, "initializer_range": 0.02}
+    base = make_base(tmp_path / "base", num_attention_heads=32, num_key_value_heads=8, **shape)
+    steps = steps.model_copy(update={"model": str(base), "batch_size": 4, "accumulation": 1})
+    members = [
+        member(f"r{rank}", seed=rank, lora={"rank": rank}, optim={"learning_rate": 2e-4}) for rank in (8, 16, 32)
+    ]
+    how = {"dtype": "bfloat16", "device": "cuda"}
+
+    def alone(name) -> list:
+        return [pack(steps, tmp_path / name / each.name, each, **how).adapters[0] for each in members]
+
+    def apart(some, others) -> list[float]:
+        return [distance(one.factors, other.factors) for one, other in zip(some, others, strict=True)]
+
+    plain = alone("alone")
+    company = apart(pack(steps, tmp_path / "pack", *members, **how).adapters, plain)
+    padded = {}
+    for multiple in (512, 1024):
+        monkeypatch.setattr(loop, "MULTIPLE", multiple)
+        padded[f"multiples of {multiple}"] = apart(alone(f"multiple-{multiple}"), plain)
+    monkeypatch.undo()
+    for tokens in (100, 700, 3000):
+        longer(tokens)
+        padded[f"a row of {tokens}"] = apart(alone(f"row-{tokens}"), plain)
+    moved = [distance(each.factors, each.start) for each in plain]
+    print(f"true widths: company {company}, padded {padded}, moved {moved}")  # noqa: T201  # a figure to keep
+    assert sum(company) <= max(map(sum, padded.values()))
 
 
 def test_adapters_on_other_layers_move_by_rounding_alone(steps, tmp_path):
