@@ -1,12 +1,10 @@
 """Writes the page: one HTML file that opens from disk, asks nobody for anything and runs no script but its own."""
 
-import gc
 import os
 import shlex
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache, partial
 from hashlib import sha256
 from importlib.resources import files
@@ -16,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from harness.uncollected import uncollected
 from reports import numbers
 from reports.browser.embedded import BUDGET, Embedded, embed
 from reports.browser.measured import NAME, Measurement, measure
@@ -49,7 +48,7 @@ def write_report(run_dir: Path, *, limit: int = 20, budget: int = BUDGET) -> Pat
         BadRunDirectory: the run is unfinished, malformed or was edited.
         Incomparable: base and candidate hold different examples.
     """
-    with _uncollected():
+    with uncollected():  # rows hold no cycles, and looking for some takes a fifth of the time
         run = load(run_dir)
         measured = measure(run)
         browser = embed(run, measured, budget)
@@ -62,18 +61,6 @@ def write_report(run_dir: Path, *, limit: int = 20, budget: int = BUDGET) -> Pat
     draft.write_bytes(page.encode("utf-8"))
     draft.replace(target)
     return target
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Rows hold no cycles: looking for some, again and again as objects grow in number, takes a fifth of the time."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 def _beside(run: Run, measured: Sequence[Measurement], browser: Embedded) -> Callable[[], object]:

@@ -7,14 +7,13 @@
 What a graph cannot hold (random masks, activations computed twice) is not replayed; see `trainers.packed.fit`.
 """
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from harness.uncollected import uncollected
 from trainers.packed.attention import Rows
 from trainers.packed.stream import Batch
 
@@ -74,22 +73,11 @@ class Replays:
     def _record(self, batch: Batch, learned: Tensor) -> _Recorded:
         reads = tuple(tensor.clone() for tensor in (*_tensors(batch), learned))
         graph = torch.cuda.CUDAGraph()
-        with _uncollected(), torch.cuda.graph(graph, pool=self._pool):
+        # a graph of an earlier pack that Python frees meanwhile would spoil this one
+        with uncollected(), torch.cuda.graph(graph, pool=self._pool):
             losses = self._run(_batch(batch, reads), reads[-1])
         self._pool = graph.pool()
         return _Recorded(graph, reads, losses)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep Python from collecting: a graph of an earlier pack that dies meanwhile spoils the one that is recorded."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _tensors(batch: Batch) -> tuple[Tensor, ...]:

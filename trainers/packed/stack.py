@@ -27,8 +27,10 @@ from trainers.bases import Model
 from trainers.parameters import predicted_parameters
 from trainers.sections import Lora, Optim
 
-__all__ = ["Block", "Factors", "Member", "Place", "Stack", "draw", "padded"]
+__all__ = ["LAYOUT", "Block", "Factors", "Member", "Place", "Stack", "draw", "padded"]
 
+LAYOUT = "blocks"
+"""Of the buffers below; checkpoints hold them, so another layout needs another word."""
 EIGHT = 8
 """Numbers in 16 bytes of half precision: what rows of a matrix must be a multiple of for tensor cores' own kernels.
 

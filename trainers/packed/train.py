@@ -28,7 +28,7 @@ from trainers.packed.fit import Alone, Packed, PackTask, fit_pack
 from trainers.packed.halfway import Halfway, Stretch, read_halfway, write_halfway
 from trainers.packed.memory import free_bytes, pack_sizes
 from trainers.packed.span import ALL, WHOLE, Span, part_of
-from trainers.packed.stack import Member
+from trainers.packed.stack import LAYOUT, Member
 from trainers.product import alone, failure_of, fill, finished_job, is_made
 from trainers.record import Company, pins_of, write_summary
 from trainers.sft import Watcher
@@ -256,7 +256,8 @@ def _saved(model: Model, config: TrainConfig, adapter: Alone, folder: Path) -> F
 
 
 def _digest(group: Sequence[_Point]) -> str:
-    span, jobs = group[0].span, [point.job for point in group]
+    """Names a pack's checkpoints: those of another layout are another's, and are not gone on from."""
+    span, jobs = group[0].span, [LAYOUT, *(point.job for point in group)]
     return digest(jobs if span.whole else [str(span.after), str(span.until), *jobs])
 
 

@@ -17,6 +17,7 @@ from trainers.packed.span import Span
 from trainers.packed.train import Wanted, train_pack
 from trainers.planning.shapes import GROUPS, read_shape
 from trainers.product import COMPLETE, failure_of, finished_job
+from trainers.sections import Checkpoints
 from trainers.sft import Watcher, train
 
 
@@ -217,6 +218,26 @@ def test_a_pack_is_freed_before_the_next_one_begins(wanted, monkeypatch):
     finally:
         gc.enable()
     assert len(made) == 3
+
+
+@pytest.mark.parametrize("layout", [None, "an older one"])
+def test_a_checkpoint_is_gone_on_from_where_its_layout_is_ours(wanted, monkeypatch, layout):
+    """What an older version left in the middle of a pack is no checkpoint of this one: it begins anew."""
+    often = [
+        Wanted(each.config.model_copy(update={"checkpoints": Checkpoints(seconds=0)}), each.out) for each in wanted
+    ]
+
+    def stop(done, *_) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as before:
+        before.setattr(module, "LAYOUT", layout or module.LAYOUT)
+        with pytest.raises(KeyboardInterrupt):
+            train_pack(often, Watcher(step=stop))
+    said = []
+    assert not any(train_pack(often, Watcher(say=said.append)).values())
+    assert ("going on from step 1" in said) is (layout is None)
 
 
 def test_a_pack_shrinks_on_the_way_and_what_is_left_is_what_it_would_have_been(wanted, tmp_path):
