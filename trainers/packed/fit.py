@@ -224,9 +224,10 @@ class _Run:
     def _both_ways(self, batch: Batch, learned: Tensor) -> Tensor:
         """Forward and back through one batch; the losses (K,)."""
         self._places.now = batch.places
+        ids, positions = (each.expand(len(self._members), -1) for each in (batch.ids, batch.rows.positions))  # (K, N)
         hidden = self._decoder(
-            input_ids=batch.ids.expand(len(self._members), -1),  # (K, N)
-            position_ids=batch.rows.positions,
+            input_ids=ids,
+            position_ids=positions,
             packed_rows=batch.rows,
             use_cache=False,
         ).last_hidden_state

@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from trainers.bases import Model
 from trainers.packed import by_hand
@@ -23,6 +24,8 @@ __all__ = ["compiled", "fused"]
 
 AGREE, AGREE_HALF = 1e-5, 2e-2
 """Relative and absolute: a few roundings of fp32, in which models norm in any case, and of bf16, which keeps 8 bits."""
+TRIED = 2, 512
+"""Adapters and tokens of a try: as many as a batch has, as a compiler makes kernels for what it sees first."""
 ROTATION = "apply_rotary_pos_emb"
 """What the families that are packed call the rotation of queries and keys, in the module of their attention."""
 
@@ -47,9 +50,31 @@ def fused(model: Model, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` in as few kernels as can be; compiled again when the number of tokens changes for the first time."""
-    made: Callable[..., Any] = torch.compile(function)
-    return made
+    """`function` in as few kernels as can be, the same ones for any number of adapters and tokens.
+
+    torch makes other kernels for a size of 1, and for a size that changes those of the one that came first. So that an
+    adapter learns the same in any company, tokens of all adapters are one dimension that may have any size from the
+    beginning, and all others are fixed.
+
+    Args:
+        function: of tensors (M, ...), to one or several of them, which looks at one of the M at a time. The first call
+            decides what its kernels suit, so try it with many.
+
+    Returns:
+        The same of tensors (K, N, ...).
+    """
+    made = torch.compile(function)
+
+    def at_tokens(*tensors: Tensor) -> Any:  # noqa: ANN401  # as the function
+        flat = [tensor.flatten(0, 1).contiguous() for tensor in tensors]
+        for tensor in flat:
+            torch._dynamo.maybe_mark_dynamic(tensor, 0)  # noqa: SLF001  # documented, but not exported
+            for at in range(1, tensor.ndim):
+                torch._dynamo.mark_static(tensor, at)  # noqa: SLF001
+        outer = tensors[0].shape[:2]
+        return tree_map(lambda found: found.unflatten(0, outer), made(*flat))
+
+    return at_tokens
 
 
 def _norm(module: nn.Module) -> Callable[[Tensor], Tensor] | None:
@@ -73,7 +98,7 @@ def _compile_between(model: Model, changed: ExitStack, say: Callable[[str], None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the compiler about itself
             gated = _gated(model.get_decoder().layers[0].mlp.act_fn)
-            _replace_between(model, changed, compiled(_rotated), compiled(gated))
+            _replace_between(model, changed, _rotated(compiled(_turned)), compiled(gated))
     except Exception as error:  # noqa: BLE001  # whatever a compiler, its cache or a driver may lack
         reason = str(error).strip().partition("\n")[0]
         say(f"torch.compile does not work here ({type(error).__name__}: {reason[:200]}); the model's own code is used")
@@ -93,21 +118,31 @@ def _replace_between(
         changed.enter_context(patch.object(mlp, "forward", _mlp(mlp, gate)))
 
 
-def _rotated(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
-    """Queries and keys (K, heads, N, D) turned by angles (1, N, D): x cos + (-x2, x1) sin of its halves x1 and x2.
+def _rotated(turned: Callable[..., Any]) -> Callable[..., Any]:
+    """A rotation of queries and keys (K, heads, N, D), which takes tokens before heads, as they lie in memory."""
 
-    Tokens come before heads in memory, and halves change places by their index: a kernel reads each number once.
+    def rotated(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+        around = (part.expand(len(q), -1, -1) for part in (cos, sin))
+        q, k = turned(q.transpose(1, 2), k.transpose(1, 2), *around)
+        return q.transpose(1, 2), k.transpose(1, 2)
+
+    return rotated
+
+
+def _turned(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
+    """Queries and keys (M, heads, D) turned by angles (M, D): x cos + (-x2, x1) sin of its halves x1 and x2.
+
+    Halves change places by their index, so that a kernel reads each number once.
     """
     half = cos.shape[-1] // 2
-    signed = torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)[:, :, None]
-    around = cos[:, :, None]
+    signed = torch.cat([-sin[..., :half], sin[..., half:]], dim=-1)[:, None]
+    around = cos[:, None]
 
-    def turned(x: Tensor) -> Tensor:
-        tokens = x.transpose(1, 2)  # (K, N, heads, D)
-        other = tokens.unflatten(-1, (2, half)).flip(-2).flatten(-2)
-        return (tokens * around + other * signed).transpose(1, 2)
+    def one(x: Tensor) -> Tensor:
+        other = x.unflatten(-1, (2, half)).flip(-2).flatten(-2)
+        return x * around + other * signed
 
-    return turned(q), turned(k)
+    return one(q), one(k)
 
 
 def _gated(act: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
@@ -128,8 +163,9 @@ def _mlp(mlp: nn.Module, gated: Callable[[Tensor, Tensor], Tensor]) -> Callable[
 def _rotates(mine: Callable[..., Any], theirs: Callable[..., Any], model: Model) -> bool:
     shape = model.config
     width = getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads
-    q, k = (_random(model, 2, 5, heads, width) for heads in (shape.num_attention_heads, shape.num_key_value_heads))
-    around = [_random(model, 1, 5, width).detach() for _ in range(2)]
+    q, k = (_random(model, *TRIED, heads, width) for heads in (shape.num_attention_heads, shape.num_key_value_heads))
+    angles = _random(model, 1, TRIED[1], width).detach()
+    around = angles.cos(), angles.sin()
     turned = [part.transpose(1, 2) for part in (q, k)]
     found, expected = (function(*turned, *around) for function in (mine, theirs))
     sum(part.sum() for part in found).backward()
@@ -137,7 +173,7 @@ def _rotates(mine: Callable[..., Any], theirs: Callable[..., Any], model: Model)
 
 
 def _gates(mine: Callable[..., Any], mlp: nn.Module, model: Model) -> bool:
-    gate, up = (_random(model, 2, 5, model.config.intermediate_size) for _ in range(2))
+    gate, up = (_random(model, *TRIED, model.config.intermediate_size) for _ in range(2))
     found = mine(gate, up)
     found.sum().backward()
     x = _random(model, 1, 5, model.config.hidden_size).detach()

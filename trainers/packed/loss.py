@@ -19,6 +19,8 @@ __all__ = ["answer_losses", "refuse_other_head"]
 
 LOGITS_AT_ONCE = {"cpu": 2**20, "cuda": 2**27}
 """Numbers: on CPU what stays in its cache, on GPU what keeps it busy and is small beside the weights."""
+TRIED = 512
+"""Tokens of a compiler's try: enough to keep a GPU busy with a token for each of its processors."""
 
 
 def answer_losses(read: Tensor, head: nn.Linear, labels: Tensor, *, learned: Tensor) -> Tensor:
@@ -62,7 +64,7 @@ def _judged(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _judged_in_one(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """The same without a step in place, so that a compiler makes one pass of it."""
+    """The same of (M, V) and (M, 1), without a step in place, so that a compiler makes one pass of it."""
     scores = torch.log_softmax(logits.to(torch.promote_types(logits.dtype, torch.float32)), dim=-1)
     losses = -scores.gather(-1, wanted).squeeze(-1)
     right = torch.arange(logits.shape[-1], device=logits.device) == wanted
@@ -70,13 +72,16 @@ def _judged_in_one(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @cache
-def _judged_at_once() -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """The fastest of these that a GPU's host can make."""
+def _fastest(vocabulary: int, dtype: torch.dtype, device: torch.device) -> Callable[..., tuple[Tensor, Tensor]]:
+    """The fastest of these that the device's host can make."""
+    if device.type == "cpu":
+        return _judged
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the compiler about itself
             made = compiled(_judged_in_one)
-            made(torch.zeros(1, 2, 3, device="cuda"), torch.zeros(1, 2, 1, dtype=torch.long, device="cuda"))
+            tried = torch.zeros(1, TRIED, vocabulary, dtype=dtype, device=device)
+            made(tried, torch.zeros(1, TRIED, 1, dtype=torch.long, device=device))
     except Exception:  # noqa: BLE001  # whatever a compiler may lack; `fused` has said so
         return _judged
     return made
@@ -99,13 +104,14 @@ class _AnswerLosses(torch.autograd.Function):  # type: ignore[misc]  # torch is 
         losses = torch.zeros(adapters, dtype=wide, device=read.device)
         grad = torch.empty_like(read)
         counted, labels = (labels >= 0).to(wide), labels.clamp(min=0)
+        judged = _fastest(len(weight), read.dtype, read.device)
         size = max(1, LOGITS_AT_ONCE[read.device.type] // (adapters * weight.shape[0]))
         for start in range(0, len(labels), size):
             part = slice(start, start + size)
             wanted = labels[part].expand(adapters, -1)[..., None]  # (K, c, 1)
             # one product: of a part that lies apart torch makes K, each with a copy of the weight
             logits = nn.functional.linear(read[:, part].contiguous(), weight, bias)  # (K, c, V)
-            each, slope = (_judged if read.device.type == "cpu" else _judged_at_once())(logits, wanted)
+            each, slope = judged(logits, wanted)
             losses += each @ counted[part]
             grad[:, part] = slope @ weight
         ctx.save_for_backward(grad.mul_((counted / learned).to(grad.dtype)[:, None]))

@@ -11,10 +11,13 @@ import pytest
 import torch
 
 import trainers.packed.fit as loop
+import trainers.packed.fused as fused_module
 import trainers.packed.stream as stream_module
 from tests.tiny import make_base
 from tests.trainers.packed.running import distance, member, pack
 from trainers.encode import IGNORED_LABEL, EncodedRow
+from trainers.packed.fused import _gated, _turned, compiled
+from trainers.packed.loss import _fastest
 from trainers.packed.train import Wanted, train_pack
 from trainers.sections import Lora
 from trainers.sft import Watcher
@@ -131,8 +134,13 @@ def test_fused_arithmetic_is_used_and_teaches_the_same(steps, tmp_path, monkeypa
     how = {"dtype": "bfloat16", "device": "cuda", "say": said.append}
     plain_norm = torch.nn.functional.rms_norm
     monkeypatch.setattr(torch.nn.functional, "rms_norm", lambda *args: used.append(1) or plain_norm(*args))
+    tries = []
+    for name in "_rotates", "_gates":
+        tried = getattr(fused_module, name)
+        monkeypatch.setattr(fused_module, name, lambda *args, tried=tried: tries.append(tried(*args)) or tries[-1])
     fused = pack(steps, tmp_path / "fused", *MEMBERS, **how).adapters
     assert used
+    assert tries == [True, True]
     assert not [line for line in said if "compile" in line]
     monkeypatch.setattr(loop, "fused", lambda *_: nullcontext())
     plain = pack(steps, tmp_path / "plain", *MEMBERS, **how).adapters
@@ -143,13 +151,12 @@ def test_fused_arithmetic_is_used_and_teaches_the_same(steps, tmp_path, monkeypa
 
 def test_a_pack_without_compiler_goes_on_with_the_models_own_code(steps, tmp_path, monkeypatch):
     """It is said, and the products are made."""
-    import trainers.packed.fused as module
 
     def broken(_):
         raise RuntimeError("no C compiler")
 
     said = []
-    monkeypatch.setattr(module, "compiled", broken)
+    monkeypatch.setattr(fused_module, "compiled", broken)
     found = pack(steps, tmp_path, *MEMBERS, dtype="bfloat16", device="cuda", say=said.append).adapters
     assert all(not each.fault for each in found)
     assert [line for line in said if "no C compiler" in line]
@@ -244,3 +251,31 @@ def test_checkpointing_on_a_gpu_changes_rounding_alone(steps, tmp_path):
     twice = steps.model_copy(update={"gradient_checkpointing": True})
     again = pack(twice, tmp_path / "again", *MEMBERS, **how).adapters
     assert all(distance(one.factors, other.factors) < 1e-4 for one, other in zip(kept, again, strict=True))
+
+
+def both_ways(function, tensors) -> tuple[torch.Tensor, ...]:
+    """What is made of the tensors, and the gradients of those that ask for one."""
+    made = function(*tensors)
+    made = (made,) if isinstance(made, torch.Tensor) else made
+    asking = [each for each in tensors if each.requires_grad]
+    slope = torch.autograd.grad(sum(each.square().sum() for each in made), asking) if asking else ()
+    return *made, *slope
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32], ids=str)
+def test_what_is_compiled_rounds_alike_in_any_company(dtype):
+    """Bit for bit, on the way and back: a pack of one takes the same kernels as one of three."""
+
+    def numbers(*shape, ask=True):
+        return torch.randn(3, 200, *shape, device="cuda", dtype=dtype).requires_grad_(ask)
+
+    wanted = torch.randint(32000, (3, 200, 1), device="cuda")
+    given = {
+        compiled(_gated(torch.nn.functional.silu)): (numbers(512), numbers(512)),
+        compiled(_turned): (numbers(8, 64), numbers(2, 64), numbers(64, ask=False), numbers(64, ask=False)),
+        _fastest(32000, dtype, torch.device("cuda")): (numbers(32000, ask=False), wanted),
+    }
+    for function, tensors in given.items():
+        alone = [each[:1].detach().requires_grad_(each.requires_grad) for each in tensors]
+        for one, other in zip(both_ways(function, tensors), both_ways(function, alone), strict=True):
+            assert torch.equal(one[:1], other)

@@ -1,0 +1,38 @@
+"""What a GPU gets compiled is compiled once, so that numbers are the same in any company; here without a compiler."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch._dynamo.testing import CompileCounter
+from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
+
+from trainers.packed import fused
+
+
+@pytest.fixture
+def counter(monkeypatch):
+    """Counts what is compiled, and runs it as it is."""
+    counter = CompileCounter()
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=counter))
+    return counter
+
+
+def test_the_same_kernels_do_for_any_number_of_adapters_and_tokens(counter):
+    """One adapter, or rows of another length, would otherwise take others, which round otherwise."""
+    gate = fused.compiled(fused._gated(torch.nn.functional.silu))
+    for adapters, tokens in ((2, 512), (1, 512), (3, 64), (1, 70)):
+        x, y = torch.randn(2, adapters, tokens, 6)
+        assert torch.allclose(gate(x, y), torch.nn.functional.silu(x) * y)
+    assert counter.frame_count == 1
+
+
+def test_rotations_are_the_models_own_for_any_number_of_adapters(counter):
+    """Angles that all adapters share, and angles of each."""
+    rotate = fused._rotated(fused.compiled(fused._turned))
+    for adapters, heads, of in ((2, 3, 1), (1, 3, 1), (4, 3, 4)):
+        q, k = torch.randn(adapters, heads, 5, 4), torch.randn(adapters, 1, 5, 4)
+        angles = torch.randn(2, 1, 5, 4).expand(2, of, 5, 4)
+        for found, expected in zip(rotate(q, k, *angles), apply_rotary_pos_emb(q, k, *angles), strict=True):
+            assert torch.allclose(found, expected, atol=1e-6)
+    assert counter.frame_count == 1
