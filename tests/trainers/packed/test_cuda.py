@@ -35,6 +35,13 @@ MEMBERS = (
 )
 
 
+@pytest.fixture(autouse=True)
+def anew():
+    """A process has one base; torch compiles for eight and then no more."""
+    torch._dynamo.reset()
+    _fastest.cache_clear()
+
+
 @pytest.fixture
 def steps(config):
     """Ten steps of two passes each."""
@@ -94,7 +101,7 @@ def test_company_at_true_widths_moves_an_adapter_no_further_than_padding_does(st
     plain = alone("alone")
     company = apart(pack(steps, tmp_path / "pack", *members, **how).adapters, plain)
     padded = {}
-    for multiple in (512, 1024):
+    for multiple in (512, 1024, 2048):
         monkeypatch.setattr(loop, "MULTIPLE", multiple)
         padded[f"multiples of {multiple}"] = apart(alone(f"multiple-{multiple}"), plain)
     monkeypatch.undo()

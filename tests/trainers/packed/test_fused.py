@@ -1,13 +1,16 @@
 """What a GPU gets compiled is compiled once, so that numbers are the same in any company; here without a compiler."""
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
+from trainers.bases import load_base
 from trainers.packed import fused
+from trainers.sections import Quantization
 
 
 @pytest.fixture
@@ -36,3 +39,11 @@ def test_rotations_are_the_models_own_for_any_number_of_adapters(counter):
         for found, expected in zip(rotate(q, k, *angles), apply_rotary_pos_emb(q, k, *angles), strict=True):
             assert torch.allclose(found, expected, atol=1e-6)
     assert counter.frame_count == 1
+
+
+def test_a_gate_that_rounds_once_agrees_in_a_model_of_large_weights(base):
+    """Whose outputs are in the tens, so that some that all but cancel are off by 1; another activation does not."""
+    model = load_base(Path(base), dtype="bfloat16", quantization=Quantization(), device="cpu")
+    mlp = model.get_decoder().layers[0].mlp
+    for activation, agrees in ((torch.nn.functional.silu, True), (torch.nn.functional.gelu, False)):
+        assert fused._gates(lambda x, y, act=activation: (act(x.float()) * y.float()).bfloat16(), mlp, model) is agrees
