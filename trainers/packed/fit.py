@@ -21,6 +21,7 @@ from trainers.encode import EncodedRow
 from trainers.fit import Curve, Point
 from trainers.packed.answers import Places, at_answers, ends_alike
 from trainers.packed.attention import attending_rows
+from trainers.packed.frozen import mixing
 from trainers.packed.fused import fused
 from trainers.packed.halfway import Halfway
 from trainers.packed.layers import Moment, attached
@@ -138,7 +139,8 @@ class _Run:
         self._model, self._task, self._starts, self._members = model, task, starts, members
         self._decoder, self._head = model.get_decoder(), model.get_output_embeddings()
         drops, on_gpu = any(member.lora.dropout for member in members), model.device.type == "cuda"
-        replayed = on_gpu and not drops and not task.config.gradient_checkpointing
+        self._mixing = bool(mixing(model))  # such layers ask the host for what they read
+        replayed = on_gpu and not (drops or task.config.gradient_checkpointing or self._mixing)
         self._stream = Stream(
             task.rows,
             task.config,
@@ -183,7 +185,7 @@ class _Run:
         model, task = self._model, self._task
         row = torch.tensor([task.rows[0].input_ids], device=model.device)
         refuse_other_head(model, row)
-        self._early = ends_alike(model, row)
+        self._early = not self._mixing and ends_alike(model, row)
         if task.part < WHOLE:
             self._mean = Mean(self._stack.weights, self._first, self._last)
         checkpoint = newest(task.folder, task.job, say)

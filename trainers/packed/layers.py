@@ -4,10 +4,10 @@
     y = y + s (D(x) A') B'      D is dropout; A, B and s differ from adapter to adapter
 
 The backward pass is written out. It adds into the stack's gradients itself, keeps no input in a second precision, and
-asks for no gradient of the frozen weight. A 4-bit weight is made whole once for all adapters, on the way and back.
+asks for no gradient of the frozen weight. What the base's layer computes, and how its weight is kept, is `frozen`'s.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from harness.errors import ModelProblem
 from trainers.bases import Model
+from trainers.packed.frozen import Frozen, frozen, mixing
 from trainers.packed.stack import Member, Place, Stack
 
 __all__ = ["Moment", "attached"]
@@ -58,7 +59,7 @@ class _Slot:
 
 @contextmanager
 def attached(model: Model, stack: Stack, members: tuple[Member, ...]) -> Iterator[Moment]:
-    """Put the stack's adapters on the layers of `model`, and take them off at the end.
+    """Put the stack's adapters on the layers of `model`, part them where they would touch, and undo it at the end.
 
     Args:
         model: the base; its layers are replaced in place meanwhile.
@@ -75,13 +76,14 @@ def attached(model: Model, stack: Stack, members: tuple[Member, ...]) -> Iterato
     anchor = torch.zeros((), device=stack.weights.device, requires_grad=True)
     readers: dict[tuple[str, Sequence[str]], _Together] = {}
     try:
-        for name, places in stack.places.items():
+        for name in dict.fromkeys((*stack.places, *mixing(model))):
             parent_name, _, leaf = name.rpartition(".")
             parent = model.get_submodule(parent_name)
             layer = getattr(parent, leaf)
-            if (frozen := _frozen(layer)) is None:
+            if (base := frozen(layer, stack.shadow.dtype)) is None:
                 raise ModelProblem(f"{name}: a {type(layer).__name__} cannot be packed; train with --no-pack")
-            part = _Part(frozen, layer.bias, tuple(_slot(name, stack, place, members) for place in places))
+            slots = tuple(_slot(name, stack, place, members) for place in stack.places.get(name, ()))
+            part = _Part(base, slots)
             alike = next((names for names in ONE_INPUT if leaf in names), (leaf,))
             together = readers.setdefault((parent_name, alike), _Together(moment, anchor))
             setattr(parent, leaf, _PackedLinear(together, together.join(part)))
@@ -121,28 +123,11 @@ class _Dropout:
         return factors
 
 
-Frozen = Callable[[], Tensor]
-"""Makes a layer's weight (out, in), in the arithmetic's precision."""
-
-
-def _frozen(layer: nn.Module) -> Frozen | None:
-    """How to come by the weight of a layer; None where it is not known what else the layer does."""
-    if type(layer) is nn.Linear:
-        return lambda: layer.weight
-    if type(layer).__name__ != "Linear4bit":
-        return None
-    from bitsandbytes.functional import dequantize_4bit
-
-    dtype = layer.compute_dtype
-    return lambda: dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(dtype)
-
-
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One layer among those that read the same input; its slots are in the order of the rows."""
+    """One layer among those that read the same input; its slots are in the order of the rows, none for no adapter."""
 
-    frozen: Frozen
-    bias: Tensor | None
+    base: Frozen
     slots: tuple[_Slot, ...]
 
     def of_all(self, x: Tensor) -> bool:
@@ -213,16 +198,15 @@ class _Products(torch.autograd.Function):  # type: ignore[misc]  # torch is read
         """(K, N, in) -> (K, N, out) for each part; a mask or None for each slot of each part."""
         made, downs, left = [], [], iter(masks)
         for part in parts:
-            weight = part.frozen()
             own = [  # zip asks the slots first, so it takes no mask of the next part
                 torch.bmm(_own(x, slot, mask), slot.a.mT).mul_(slot.scale)  # (k, N, rank)
                 for slot, mask in zip(part.slots, left, strict=False)
             ]
-            if part.of_all(x) and part.bias is None:
+            if part.of_all(x) and part.base.plain:
                 y = _products(own, [slot.b for slot in part.slots])
-                y.flatten(0, 1).addmm_(x.flatten(0, 1), weight.T)
+                y.flatten(0, 1).addmm_(x.flatten(0, 1), part.base.weight().T)
             else:
-                y = nn.functional.linear(x, weight, part.bias)
+                y = part.base.product(x)
                 for slot, down in zip(part.slots, own, strict=True):
                     y[slot.first : slot.last].baddbmm_(down, slot.b)
             made.append(y)
@@ -275,7 +259,7 @@ def _input_grad(
     total: Tensor | None, grad: Tensor, part: _Part, backs: Sequence[Tensor], masks: Sequence[Tensor | None]
 ) -> Tensor:
     """`total` and what comes back through one layer, (K, N, in)."""
-    weight = part.frozen()
+    weight = part.base.weight()
     if total is None and part.of_all(grad) and not any(mask is not None for mask in masks):
         total = _products(backs, [slot.a for slot in part.slots])
         total.flatten(0, 1).addmm_(grad.flatten(0, 1), weight)

@@ -57,8 +57,6 @@ def hindrance(config: TrainConfig) -> str:
         "an interpreter of its own": config.interpreter is not None,
         f"variant {config.lora.variant}": config.lora.variant not in ("lora", "rslora"),
         f"optimiser {config.optim.name}": config.optim.name != "adamw",
-        # which columns are kept in 16 bits depends on all rows of a batch
-        "int8, where rows of one batch touch each other": config.quantization.kind == "int8",
         "early stopping": config.early_stopping is not None,
         "rows set aside to look at": config.evaluation is not None,
         "adapters kept from along the way": config.checkpoints.keep > 0,

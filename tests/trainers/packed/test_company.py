@@ -155,7 +155,7 @@ def test_checkpointing_activations_changes_nothing(steps, tmp_path):
         assert distance(one.factors, other.factors) < 1e-9
 
 
-@pytest.mark.parametrize(("kind", "dtype"), [("nf4", "float32"), ("none", "bfloat16")])
+@pytest.mark.parametrize(("kind", "dtype"), [("nf4", "float32"), ("int8", "float32"), ("none", "bfloat16")])
 def test_packed_equals_solo_on_a_quantised_base_and_in_bf16(steps, tmp_path, kind, dtype):
     """The distance to the solo run is rounding; the factors are kept in fp32 while products are in lower precision."""
     members = (

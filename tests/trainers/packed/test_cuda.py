@@ -62,7 +62,7 @@ def longer(monkeypatch):
 
 
 @pytest.mark.parametrize("twice", [False, True], ids=["kept", "twice"])
-@pytest.mark.parametrize("kind", ["none", "nf4", "fp4"])
+@pytest.mark.parametrize("kind", ["none", "int8", "nf4", "fp4"])
 def test_company_moves_an_adapter_no_further_than_padding_does(steps, tmp_path, longer, kind, twice):
     """In bf16: packed beside solo, and solo beside the same with a row more that teaches nothing; lean stacks too."""
     steps = steps.model_copy(update={"gradient_checkpointing": twice})

@@ -27,7 +27,6 @@ ALONE = {
     "variant eva": {"lora": {"variant": "eva"}},
     "variant loftq": {"lora": {"variant": "loftq"}, "quantization": {"kind": "nf4"}},
     "optimiser adamw_8bit": {"optim": {"name": "adamw_8bit"}},
-    "int8, where rows of one batch touch each other": {"quantization": {"kind": "int8"}},
     "early stopping": {"early_stopping": {"suite": "suites/test_x.py"}},
     "rows set aside to look at": {"evaluation": {"share": 0.1}},
     "adapters kept from along the way": {"checkpoints": {"keep": 2}},
