@@ -1,6 +1,7 @@
 """The command line: teaches, verifies in a process of its own, and says one line when something is wrong."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ import scipy.optimize
 import scipy.stats  # noqa: F401  # before pytester notes which modules it may forget: numpy loads only once
 import typer
 
-from harness import session
+import trainers.__main__ as trainer
+from harness import cli, session
 from harness.cli import verify
 from harness.panels import PANELS, arrange
 from tests.playground import finished_run, make_model, make_suite, run_gate
@@ -114,6 +116,20 @@ def test_help_teaches():
     assert "pytest suites/ --model BASE --adapter DIR" in root
     assert "10 INCONCLUSIVE" in verify
     assert "--allow-partial" in verify
+
+
+@pytest.mark.parametrize("app", [cli.app, trainer.app], ids=["tunegate", "trainers"])
+def test_help_loses_no_words(app):
+    """What is in brackets would be taken for a style and not be shown."""
+
+    def texts(command):
+        yield from (each for each in (command.help, *(getattr(part, "help", "") for part in command.params)) if each)
+        for below in getattr(command, "commands", {}).values():
+            yield from texts(below)
+
+    found = list(texts(typer.main.get_command(app)))
+    assert len(found) > 10
+    assert not [text for text in found if re.search(r"(?<!\\)\[[a-z/#]", text)]
 
 
 def test_help_shows_the_path_in_order():

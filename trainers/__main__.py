@@ -76,7 +76,7 @@ def pack(
     until: Annotated[str, typer.Option(help="stop after this part of the steps, such as 1/4, in DIR.at-1-4")] = "1",
     after: Annotated[str, typer.Option(help="go on from what an earlier call stopped at, such as 1/8")] = "0",
 ) -> None:
-    """Train adapters that differ in nothing but [lora] and [optim] at once, each as if it were alone."""
+    """Train adapters at once that differ in nothing but the tables lora and optim, each as if it were alone."""
     with _reported() as console:
         _pack(configs, console, until=until, after=after)
 
