@@ -100,7 +100,7 @@ def compare_sweeps(
 
 @app.command()
 def plan(
-    config: Annotated[Path, typer.Argument(help="TOML file of a training run; `model` and the table `lora` are enough.")],
+    config: Annotated[Path, typer.Argument(help="TOML file of a training run; `model` and a table `lora` do.")],
     gpu_memory: Annotated[str, typer.Option(help="Memory of one GPU, such as 16GiB; exit code 1 if exceeded.")] = "",
     json_file: JsonFile = None,
     price_per_hour: Annotated[float | None, typer.Option(min=0, help="Price of the machine, any currency.")] = None,
