@@ -1,6 +1,6 @@
 """The points of a sweep that can be stopped on the way, and how they get from rung to rung."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
@@ -10,21 +10,10 @@ from harness.sweeps import Screen
 from harness.types import ModelRef
 from trainers.jobs import Job
 from trainers.packed.jobs import train_stretch
-from trainers.packed.plan import LONELY, Packs
+from trainers.packed.plan import Packs
 from trainers.packed.span import WHOLE, Span, Steps, part_of, steps_of
 
-__all__ = ["companies", "reach"]
-
-
-def companies(packs: Sequence[tuple[str, ...]], alone: Mapping[str, str]) -> tuple[Packs, dict[str, str]]:
-    """Who is trained with whom, and why some points cannot be stopped on the way.
-
-    Args:
-        packs: that are trained together.
-        alone: why the others are not. One that only has no partner is a pack by itself.
-    """
-    lonely = [(name,) for name, reason in alone.items() if reason == LONELY]
-    return (*packs, *lonely), {name: f"by itself: {reason}" for name, reason in alone.items() if reason != LONELY}
+__all__ = ["reach"]
 
 
 def reach(

@@ -30,13 +30,12 @@ from harness.options import Options
 from harness.sweeps import Point, Screen
 from harness.types import ModelRef
 from trainers.axes import Settings, axis_of, combined, grid, key_of, name_of, names_of, paired
-from trainers.climbing import companies, reach
+from trainers.climbing import reach
 from trainers.config import TrainConfig, load_config
-from trainers.devices import visible_gpus
 from trainers.jobs import Job, train
 from trainers.material import job_of, system_text
 from trainers.packed.jobs import train_together
-from trainers.packed.plan import LONELY, group
+from trainers.packed.plan import group
 from trainers.packed.span import Span
 from trainers.planning.shapes import GROUPS, read_shape
 from trainers.record import plain
@@ -121,26 +120,19 @@ class TrainedSweep:
         """See `Sweep.uncut`."""
         if self.options.no_pack:
             return dict.fromkeys(self.names, "--no-pack trains it by itself, drop that")
-        return companies(self._packs, self._alone)[1]
+        return {name: f"by itself: {reason}" for name, reason in self._alone.items()}
 
     def reach(
         self, names: Sequence[str], screen: Screen, *, after: Fraction, until: Fraction
     ) -> Mapping[str, Reached | HarnessError]:
         """See `Sweep.reach`."""
         jobs = {name: self._jobs[name] for name in names}
-        packs, _ = companies(self._packs, self._alone)
-        return reach(jobs, self._models, packs, screen, Span(after, until))
+        return reach(jobs, self._models, tuple(self._packs), screen, Span(after, until))
 
     def train(self, name: str, screen: Screen) -> bool:
-        """See `Sweep.train`. A point's pack is trained with it, and what it brings counts when it is asked for.
-
-        On a GPU one that could be packed and has no partner is a pack of one, for a tenth of the host's time in a step.
-        """
+        """See `Sweep.train`. A point's pack is trained with it, and what it brings counts when it is asked for."""
         place = f"{self.names.index(name) + 1} of {len(self.configs)}"
         pack = next((pack for pack in self._packs if name in pack), None)
-        if pack is None and self._alone.get(name) == LONELY and _on_gpu(self.options.device):
-            pack = (name,)
-            self._packs.append(pack)
         if pack is not None and name not in self._fresh:
             jobs = [self._jobs[each] for each in pack]
             trained = train_together(jobs, self._jobs[name], screen, place=place)
@@ -152,11 +144,6 @@ class TrainedSweep:
             return True
         reason = f"; by itself: {self._alone[name]}" if name in self._alone else ""
         return train(self._jobs[name], screen, place=place + reason)
-
-
-def _on_gpu(device: str) -> bool:
-    """Whether trainings use a GPU, where a pack of one takes less time than the ordinary trainer."""
-    return device.partition(":")[0] != "cpu" and visible_gpus() > 0
 
 
 def make_sweep(options: Options) -> TrainedSweep:

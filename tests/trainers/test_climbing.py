@@ -18,9 +18,7 @@ from harness.errors import NotMeasured
 from harness.halving import Reached
 from tests.trainers.test_sweep import Lines, options, planned  # noqa: F401  # a fixture
 from trainers.__main__ import app
-from trainers.climbing import companies
 from trainers.jobs import Ended
-from trainers.packed.plan import LONELY
 
 ROOT = Path(__file__).parents[2]
 HALF, NONE, ALL = Fraction(1, 2), Fraction(0), Fraction(1)
@@ -98,9 +96,11 @@ def test_a_pack_that_fails_as_a_whole_goes_on_one_by_one(halving, monkeypatch):
 
 def test_who_cannot_be_stopped_says_why(halving):
     """What is trained by itself for a reason of its own; a point without a partner is a pack by itself."""
-    packs, uncut = companies([("a", "b")], {"c": LONELY, "d": "variant dora"})
-    assert packs == (("a", "b"), ("c",))
-    assert uncut == {"d": "by itself: variant dora"}
+    Path(halving.sweep[0]).write_text(
+        'points = [{ rank = 2 }, { rank = 2, seed = 1 }, { rank = 2, variant = "dora" }]\n'
+    )
+    made, _ = planned(halving)
+    assert made.uncut == {"dora": "by itself: variant dora"}
     made, _ = planned(replace(halving, no_pack=True))
     assert set(made.uncut.values()) == {"--no-pack trains it by itself, drop that"}
 

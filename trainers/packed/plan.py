@@ -14,15 +14,13 @@ from harness.fingerprint import digest
 from trainers.config import TrainConfig
 from trainers.planning.shapes import read_shape
 
-__all__ = ["LONELY", "Packs", "group", "hindrance"]
-
-LONELY = "no other point has its rows, order and batch"
-"""Why a point that could be packed is trained by itself."""
+__all__ = ["Packs", "group", "hindrance"]
 
 OWN: Mapping[str, Any] = {"lora": True, "optim": True, "checkpoints": {"seconds"}}
 """What may differ within a pack."""
 
 Packs = tuple[tuple[str, ...], ...]
+"""Names of those that are trained together; a pack of one takes less time than the ordinary trainer, too."""
 
 
 def group(configs: Mapping[str, TrainConfig], base: Path) -> tuple[Packs, dict[str, str]]:
@@ -33,7 +31,7 @@ def group(configs: Mapping[str, TrainConfig], base: Path) -> tuple[Packs, dict[s
         base: folder of their base.
 
     Returns:
-        The packs, each of two names or more; and for every other point why it is trained by itself.
+        The packs; and for every point that is in none why it is trained by itself.
     """
     alike: dict[str, list[str]] = {}
     reasons: dict[str, str] = {}
@@ -43,10 +41,7 @@ def group(configs: Mapping[str, TrainConfig], base: Path) -> tuple[Packs, dict[s
             reasons[name] = reason
         else:
             alike.setdefault(digest(config.model_dump(mode="json", exclude=dict(OWN))), []).append(name)
-    for names in alike.values():
-        if len(names) == 1:
-            reasons[names[0]] = LONELY
-    return tuple(tuple(names) for names in alike.values() if len(names) > 1), reasons
+    return tuple(map(tuple, alike.values())), reasons
 
 
 def hindrance(config: TrainConfig) -> str:

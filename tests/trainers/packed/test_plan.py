@@ -68,8 +68,8 @@ def test_points_that_agree_but_for_the_adapter_and_its_updates_are_trained_toget
         "dora": changed(config, lora={"variant": "dora"}),
     }
     packs, alone = group(configs, base)
-    assert packs == (("r2", "mlp", "slow", "often"), ("seed1", "seed1-r2"))
-    assert alone == {"long": "no other point has its rows, order and batch", "dora": "variant dora"}
+    assert packs == (("r2", "mlp", "slow", "often"), ("seed1", "seed1-r2"), ("long",))
+    assert alone == {"dora": "variant dora"}
 
 
 def test_a_base_that_drops_out_by_itself_is_not_packed(config, tmp_path):

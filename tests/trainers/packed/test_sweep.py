@@ -49,28 +49,6 @@ def by_itself(monkeypatch):
     return asked
 
 
-def test_on_a_gpu_a_point_without_partner_is_a_pack_of_one(packing, by_itself, monkeypatch):
-    """There it is faster than the ordinary trainer; what cannot be packed goes there, and on a CPU so does this."""
-    packed = []
-
-    def together(jobs, wanted, screen, *, place):
-        assert wanted in jobs
-        assert screen is not None
-        packed.append(([job.name for job in jobs], place))
-        return frozenset(job.name for job in jobs)
-
-    monkeypatch.setattr("trainers.sweep.train_together", together)
-    monkeypatch.setattr("trainers.sweep.visible_gpus", lambda: 1)
-    made, _ = planned(packing)
-    assert made.train("r2-seed1", Lines())
-    assert made.train("r2-dora", Lines())
-    assert packed == [(["r2-seed1"], "3 of 4")]
-    assert [name for name, _ in by_itself] == ["r2-dora"]
-    on_cpu, _ = planned(replace(packing, device="cpu"))
-    assert on_cpu.train("r2-seed1", Lines())
-    assert len(packed) == 1
-
-
 def test_a_pack_is_trained_when_its_first_point_is_asked_for(packing, by_itself):
     """Its others are there when they are asked for, and count as trained by this session; a next one trains none."""
     made, points = planned(packing)
@@ -81,18 +59,16 @@ def test_a_pack_is_trained_when_its_first_point_is_asked_for(packing, by_itself)
     assert training(points["r4"])["packed"]["k"] == 2
     assert made.train("r4", screen)
     assert len(screen.said) == 2
+    assert made.train("r2-seed1", screen)  # without a partner
+    assert screen.said[2] == "training r2-seed1 (3 of 4) in a pack of 1"
+    assert training(points["r2-seed1"])["packed"]["k"] == 1
     assert by_itself == []
-    assert made.train("r2-seed1", screen)
     assert made.train("r2-dora", screen)
-    places = [
-        "3 of 4; by itself: no other point has its rows, order and batch",
-        "4 of 4; by itself: variant dora",
-    ]
-    assert by_itself == list(zip(("r2-seed1", "r2-dora"), places, strict=True))
+    assert by_itself == [("r2-dora", "4 of 4; by itself: variant dora")]
     again, _ = planned(packing)
     assert again.train("r4", screen)
     assert by_itself[-1] == ("r4", "2 of 4")  # which finds it done
-    assert len(screen.said) == 2
+    assert len(screen.said) == 4
 
 
 def test_without_packs_the_same_folders_are_filled(packing, by_itself):
