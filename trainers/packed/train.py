@@ -175,13 +175,14 @@ def _train_together(model: Model, group: Sequence[_Point], room: _Room) -> None:
     span = members[0].span
     begun = tuple(point.begun(room.device) for point in members) if span.after else ()
     task = PackTask(members[0].config, tuple(named), room.material.rows, folder, _digest(members), span.until, begun)
-    room.watcher.say(f"{len(members)} adapters in one pass")
+    together = f"{len(members)} adapter{'s' * (len(members) > 1)}"
+    room.watcher.say(f"{together} in one pass")
     packed = fit_pack(model, task, on_step=room.watcher.step, say=room.watcher.say)
     for point, adapter, start in zip(members, packed.adapters, begun or [None] * len(members), strict=True):
         if not point.settled:
             _settle(model, point, adapter, _Cost.of(packed, start), room)
     shutil.rmtree(folder, ignore_errors=True)
-    room.watcher.say(f"trained {len(members)} adapters in {packed.seconds:.1f} s")
+    room.watcher.say(f"trained {together} in {packed.seconds:.1f} s")
 
 
 @dataclass(frozen=True, slots=True)
