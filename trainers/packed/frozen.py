@@ -18,10 +18,12 @@ from torch import Tensor, nn
 
 from trainers.bases import Model
 
-__all__ = ["Frozen", "frozen", "mixing"]
+__all__ = ["Frozen", "agrees", "frozen", "mixing"]
 
 LARGEST = 127
 """Of 8 bits: what a row's scale, its largest number, is kept as."""
+NEAR, NEAR_HALF = 1e-4, 1e-2
+"""Of the norm: what rounding in fp32 may change, and in bf16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,22 @@ def frozen(layer: nn.Module, dtype: torch.dtype) -> Frozen | None:
     if _kind(layer) == "Linear8bitLt":
         return Frozen(lambda: _whole(layer, dtype), layer.bias, layer if _mixes(layer) else None)
     return None
+
+
+def agrees(ours: Frozen, layer: nn.Module) -> bool:
+    """Whether a layer, asked for one adapter's tokens at a time, makes the same on the way and back.
+
+    What bitsandbytes keeps where is its own affair, and another release or device may have it otherwise.
+    """
+    dtype = ours.weight().dtype
+    x = torch.randn(2, 5, layer.in_features, device=layer.weight.device, dtype=dtype, requires_grad=True)
+    with torch.enable_grad():
+        y = torch.stack([layer(one) for one in x])
+    weigh = torch.randn_like(y)
+    (slope,) = torch.autograd.grad(y, x, weigh)
+    near = NEAR_HALF if dtype in (torch.bfloat16, torch.float16) else NEAR
+    pairs = (ours.product(x.detach()), y), (weigh @ ours.weight(), slope)
+    return all(bool((one - other).norm() <= near * other.norm()) for one, other in pairs)
 
 
 def mixing(model: Model) -> list[str]:

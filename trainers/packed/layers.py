@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from harness.errors import ModelProblem
 from trainers.bases import Model
-from trainers.packed.frozen import Frozen, frozen, mixing
+from trainers.packed.frozen import Frozen, agrees, frozen, mixing
 from trainers.packed.stack import Member, Place, Stack
 
 __all__ = ["Moment", "attached"]
@@ -72,7 +72,7 @@ def attached(model: Model, stack: Stack, members: tuple[Member, ...]) -> Iterato
     Raises:
         ModelProblem: a targeted layer is not an ordinary or quantised linear one.
     """
-    moment, replaced = Moment(len(members)), []
+    moment, replaced, tried = Moment(len(members)), [], set()
     anchor = torch.zeros((), device=stack.weights.device, requires_grad=True)
     readers: dict[tuple[str, Sequence[str]], _Together] = {}
     try:
@@ -82,6 +82,9 @@ def attached(model: Model, stack: Stack, members: tuple[Member, ...]) -> Iterato
             layer = getattr(parent, leaf)
             if (base := frozen(layer, stack.shadow.dtype)) is None:
                 raise ModelProblem(f"{name}: a {type(layer).__name__} cannot be packed; train with --no-pack")
+            if type(layer) not in tried and not agrees(base, layer):
+                raise ModelProblem(f"{name}: this {type(layer).__name__} computes otherwise; train with --no-pack")
+            tried.add(type(layer))
             slots = tuple(_slot(name, stack, place, members) for place in stack.places.get(name, ()))
             part = _Part(base, slots)
             alike = next((names for names in ONE_INPUT if leaf in names), (leaf,))

@@ -1,11 +1,14 @@
 """What the base's own layers compute in a pack, however their weights are kept."""
 
+from dataclasses import replace
+
 import bitsandbytes
 import pytest
 import torch
 from bitsandbytes.autograd._functions import MatMul8bitLt
 
 import trainers.packed.frozen as module
+from harness.errors import ModelProblem
 from tests.trainers.packed.running import distance, member, ordinary, pack
 from trainers.bases import load_base
 from trainers.packed.frozen import frozen, mixing
@@ -44,6 +47,21 @@ def test_a_layer_computes_what_it_does_by_itself(base, kind):
     (slope,) = torch.autograd.grad(y, x, weigh)
     assert torch.allclose(weigh @ ours.weight(), slope, rtol=1e-4, atol=1e-4)
     assert frozen(torch.nn.Embedding(2, 3), torch.float32) is None
+
+
+@pytest.mark.parametrize("kind", ["nf4", "int8"])
+def test_a_layer_that_computes_otherwise_is_refused(steps, tmp_path, monkeypatch, kind):
+    """As another release of bitsandbytes might; a pack that is refused is trained one by one."""
+    plain = module.frozen
+
+    def otherwise(layer, dtype):
+        found = plain(layer, dtype)
+        return replace(found, weight=lambda: 1.1 * found.weight())
+
+    monkeypatch.setattr("trainers.packed.layers.frozen", otherwise)
+    name = {"nf4": "Linear4bit", "int8": "Linear8bitLt"}[kind]
+    with pytest.raises(ModelProblem, match=rf"_proj: this {name} computes otherwise; train with --no-pack"):
+        pack(steps, tmp_path, member(), dtype="float32", quantization=kind)
 
 
 @pytest.mark.usefixtures("as_on_a_gpu")
