@@ -139,7 +139,8 @@ class _Run:
         self._model, self._task, self._starts, self._members = model, task, starts, members
         self._decoder, self._head = model.get_decoder(), model.get_output_embeddings()
         drops, on_gpu = any(member.lora.dropout for member in members), model.device.type == "cuda"
-        self._mixing = bool(mixing(model))  # such layers ask the host for what they read
+        # such layers ask the host which columns they read apart, by all tokens of an adapter's rows
+        self._mixing = bool(mixing(model))
         replayed = on_gpu and not (drops or task.config.gradient_checkpointing or self._mixing)
         self._stream = Stream(
             task.rows,

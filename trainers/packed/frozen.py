@@ -17,13 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from trainers.bases import Model
+from trainers.packed.agree import agree
 
-__all__ = ["Frozen", "agrees", "frozen", "mixing"]
+__all__ = ["Frozen", "computes_as", "frozen", "mixing"]
 
 LARGEST = 127
 """Of 8 bits: what a row's scale, its largest number, is kept as."""
-NEAR, NEAR_HALF = 1e-4, 1e-2
-"""Of the norm: what rounding in fp32 may change, and in bf16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +66,8 @@ def frozen(layer: nn.Module, dtype: torch.dtype) -> Frozen | None:
     return None
 
 
-def agrees(ours: Frozen, layer: nn.Module) -> bool:
-    """Whether a layer, asked for one adapter's tokens at a time, makes the same on the way and back.
+def computes_as(ours: Frozen, layer: nn.Module) -> bool:
+    """Whether a layer makes the same of random tokens (2, 5, in), an adapter's at a time, on the way and back.
 
     What bitsandbytes keeps where is its own affair, and another release or device may have it otherwise.
     """
@@ -78,9 +77,7 @@ def agrees(ours: Frozen, layer: nn.Module) -> bool:
         y = torch.stack([layer(one) for one in x])
     weigh = torch.randn_like(y)
     (slope,) = torch.autograd.grad(y, x, weigh)
-    near = NEAR_HALF if dtype in (torch.bfloat16, torch.float16) else NEAR
-    pairs = (ours.product(x.detach()), y), (weigh @ ours.weight(), slope)
-    return all(bool((one - other).norm() <= near * other.norm()) for one, other in pairs)
+    return agree(ours.product(x.detach()), y) and agree(weigh @ ours.weight(), slope)
 
 
 def mixing(model: Model) -> list[str]:

@@ -19,16 +19,12 @@ from torch.utils._pytree import tree_map
 
 from trainers.bases import Model
 from trainers.packed import by_hand
+from trainers.packed.agree import agree
 
-__all__ = ["compiled", "fused"]
+__all__ = ["TRIED", "compiled", "fused"]
 
-AGREE, AGREE_HALF = 1e-5, 1e-2
-"""Of the norm: a few roundings of fp32, in which models norm in any case, and of bf16, which keeps 8 bits.
-
-Of the norm, as numbers that all but cancel may be far off, which in models of large weights many are.
-"""
-TRIED = 2, 512
-"""Adapters and tokens of a try: as many as a batch has, as a compiler makes kernels for what it sees first."""
+TRIED = 512
+"""Tokens of a try: as a batch has, since a compiler makes kernels for what it sees first, and enough for a GPU."""
 ROTATION = "apply_rotary_pos_emb"
 """What the families that are packed call the rotation of queries and keys, in the module of their attention."""
 
@@ -92,7 +88,7 @@ def _norm(module: nn.Module) -> Callable[[Tensor], Tensor] | None:
         return by_hand.normed(x, weight, epsilon)
 
     x = torch.randn(2, 3, len(weight), device=weight.device, dtype=weight.dtype)
-    return norm if _agree(norm(x), module(x)) else None
+    return norm if agree(norm(x), module(x)) else None
 
 
 def _compile_between(model: Model, changed: ExitStack, say: Callable[[str], None]) -> None:
@@ -102,6 +98,8 @@ def _compile_between(model: Model, changed: ExitStack, say: Callable[[str], None
             warnings.simplefilter("ignore")  # of the compiler about itself
             gated = _gated(model.get_decoder().layers[0].mlp.act_fn)
             _replace_between(model, changed, _rotated(compiled(_turned)), compiled(gated))
+    except torch.OutOfMemoryError:  # which a smaller pack may mend
+        raise
     except Exception as error:  # noqa: BLE001  # whatever a compiler, its cache or a driver may lack
         reason = str(error).strip().partition("\n")[0]
         say(f"torch.compile does not work here ({type(error).__name__}: {reason[:200]}); the model's own code is used")
@@ -166,27 +164,22 @@ def _mlp(mlp: nn.Module, gated: Callable[[Tensor, Tensor], Tensor]) -> Callable[
 def _rotates(mine: Callable[..., Any], theirs: Callable[..., Any], model: Model) -> bool:
     shape = model.config
     width = getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads
-    q, k = (_random(model, *TRIED, heads, width) for heads in (shape.num_attention_heads, shape.num_key_value_heads))
-    angles = _random(model, 1, TRIED[1], width).detach()
+    q, k = (_random(model, 2, TRIED, heads, width) for heads in (shape.num_attention_heads, shape.num_key_value_heads))
+    angles = _random(model, 1, TRIED, width).detach()
     around = angles.cos(), angles.sin()
     turned = [part.transpose(1, 2) for part in (q, k)]
     found, expected = (function(*turned, *around) for function in (mine, theirs))
     sum(part.sum() for part in found).backward()
-    return all(_agree(one, other) for one, other in zip(found, expected, strict=True))
+    return all(agree(one, other) for one, other in zip(found, expected, strict=True))
 
 
 def _gates(mine: Callable[..., Any], mlp: nn.Module, model: Model) -> bool:
-    gate, up = (_random(model, *TRIED, model.config.intermediate_size) for _ in range(2))
+    gate, up = (_random(model, 2, TRIED, model.config.intermediate_size) for _ in range(2))
     found = mine(gate, up)
     found.sum().backward()
     x = _random(model, 1, 5, model.config.hidden_size).detach()
-    return _agree(found, mlp.act_fn(gate) * up) and _agree(_mlp(mlp, mine)(x), mlp(x))
+    return agree(found, mlp.act_fn(gate) * up) and agree(_mlp(mlp, mine)(x), mlp(x))
 
 
 def _random(model: Model, *shape: int) -> Tensor:
     return torch.randn(*shape, device=model.device, dtype=model.get_input_embeddings().weight.dtype).requires_grad_()
-
-
-def _agree(one: Tensor, other: Tensor) -> bool:
-    near = AGREE_HALF if other.dtype in (torch.bfloat16, torch.float16) else AGREE
-    return bool((one.double() - other.double()).norm() <= near * other.double().norm())

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from harness.errors import ModelProblem
 from trainers.bases import Model
-from trainers.packed.frozen import Frozen, agrees, frozen, mixing
+from trainers.packed.frozen import Frozen, computes_as, frozen, mixing
 from trainers.packed.stack import Member, Place, Stack
 
 __all__ = ["Moment", "attached"]
@@ -82,7 +82,7 @@ def attached(model: Model, stack: Stack, members: tuple[Member, ...]) -> Iterato
             layer = getattr(parent, leaf)
             if (base := frozen(layer, stack.shadow.dtype)) is None:
                 raise ModelProblem(f"{name}: a {type(layer).__name__} cannot be packed; train with --no-pack")
-            if type(layer) not in tried and not agrees(base, layer):
+            if type(layer) not in tried and not computes_as(base, layer):
                 raise ModelProblem(f"{name}: this {type(layer).__name__} computes otherwise; train with --no-pack")
             tried.add(type(layer))
             slots = tuple(_slot(name, stack, place, members) for place in stack.places.get(name, ()))

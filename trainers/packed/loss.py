@@ -13,14 +13,12 @@ from torch import Tensor, nn
 
 from harness.errors import ModelProblem
 from trainers.bases import Model
-from trainers.packed.fused import compiled
+from trainers.packed.fused import TRIED, compiled
 
 __all__ = ["answer_losses", "refuse_other_head"]
 
 LOGITS_AT_ONCE = {"cpu": 2**20, "cuda": 2**27}
 """Numbers: on CPU what stays in its cache, on GPU what keeps it busy and is small beside the weights."""
-TRIED = 512
-"""Tokens of a compiler's try: enough to keep a GPU busy with a token for each of its processors."""
 
 
 def answer_losses(read: Tensor, head: nn.Linear, labels: Tensor, *, learned: Tensor) -> Tensor:
@@ -73,7 +71,7 @@ def _judged_in_one(logits: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
 
 @cache
 def _fastest(vocabulary: int, dtype: torch.dtype, device: torch.device) -> Callable[..., tuple[Tensor, Tensor]]:
-    """The fastest of these that the device's host can make."""
+    """The faster of these: (K, c, V) and (K, c, 1) to (K, c) and (K, c, V), compiled where the host of a GPU can."""
     if device.type == "cpu":
         return _judged
     try:
@@ -82,6 +80,8 @@ def _fastest(vocabulary: int, dtype: torch.dtype, device: torch.device) -> Calla
             made = compiled(_judged_in_one)
             tried = torch.zeros(1, TRIED, vocabulary, dtype=dtype, device=device)
             made(tried, torch.zeros(1, TRIED, 1, dtype=torch.long, device=device))
+    except torch.OutOfMemoryError:  # which a smaller pack may mend
+        raise
     except Exception:  # noqa: BLE001  # whatever a compiler may lack; `fused` has said so
         return _judged
     return made

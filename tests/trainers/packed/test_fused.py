@@ -1,5 +1,6 @@
 """What a GPU gets compiled is compiled once, so that numbers are the same in any company; here without a compiler."""
 
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from torch._dynamo.testing import CompileCounter
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 
 from trainers.bases import load_base
-from trainers.packed import fused
+from trainers.packed import fused, loss
 from trainers.sections import Quantization
 
 
@@ -47,3 +48,21 @@ def test_a_gate_that_rounds_once_agrees_in_a_model_of_large_weights(base):
     mlp = model.get_decoder().layers[0].mlp
     for activation, agrees in ((torch.nn.functional.silu, True), (torch.nn.functional.gelu, False)):
         assert fused._gates(lambda x, y, act=activation: (act(x.float()) * y.float()).bfloat16(), mlp, model) is agrees
+
+
+@pytest.mark.parametrize(("error", "falls_back"), [(RuntimeError, True), (torch.OutOfMemoryError, False)])
+def test_want_of_memory_is_no_want_of_a_compiler(base, monkeypatch, error, falls_back):
+    """Without a compiler the model's own arithmetic is used; out of memory, the pack is to be halved."""
+
+    def fail(*_):
+        raise error("no")
+
+    said = []
+    monkeypatch.setattr(fused, "compiled", fail)
+    monkeypatch.setattr(loss, "compiled", fail)
+    model = load_base(Path(base), dtype="float32", quantization=Quantization(), device="cpu")
+    with ExitStack() as changed, nullcontext() if falls_back else pytest.raises(error):
+        fused._compile_between(model, changed, said.append)
+    with nullcontext() if falls_back else pytest.raises(error):
+        assert loss._fastest.__wrapped__(7, torch.float32, torch.device("meta")) is loss._judged
+    assert len(said) == falls_back
